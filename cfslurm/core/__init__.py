@@ -1,0 +1,1 @@
+"""What cfslurm decides: pure functions on frozen values. No I/O, no clock, no randomness, no logging."""

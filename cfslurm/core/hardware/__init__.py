@@ -1,0 +1,1 @@
+"""What the cluster is made of: GPUs, nodes, classes of equal nodes, switches."""

@@ -1,0 +1,1 @@
+"""Language models: their variants, the memory and time they need, and how good they are."""

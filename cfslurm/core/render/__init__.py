@@ -1,0 +1,1 @@
+"""Plan → text for Slurm: submissions, batch scripts, configuration files."""

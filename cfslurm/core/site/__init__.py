@@ -1,0 +1,1 @@
+"""What the sysadmin said: GPU types, engines, storage, where to prefetch."""

@@ -1,0 +1,122 @@
+"""The site configuration, version 1: only what Slurm cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cfslurm.core.documents import STRICT
+
+SCHEMA = "cfslurm.site/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuOverride:
+    """What a GRES type of this site is: a catalogue key, and numbers that differ from the catalogue.
+
+    Units: MiB; 10^9 bytes/s; 10^12 operations/s.
+    """
+
+    __pydantic_config__ = STRICT
+    catalog: str = ""
+    memory_mib: int = 0
+    bandwidth_gbs: float = 0.0
+    fp16_tflops: float = 0.0
+    fp8_tflops: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOverride:
+    """An engine of this site, or other numbers for a built-in one.
+
+    ``formats`` are quantization families (``none``, ``fp8``, ``awq``, ``gptq``, ``gguf`` …);
+    ``context_mib`` is what the engine holds on each GPU besides weights and KV cache.
+    """
+
+    __pydantic_config__ = STRICT
+    formats: tuple[str, ...] = ()
+    context_mib: float | None = None
+    gpu_memory_utilization: float | None = None
+    start_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCacheSite:
+    """The shared model cache: ``path`` is written by whoever may, ``tiers`` are read before it."""
+
+    __pydantic_config__ = STRICT
+    path: str = ""
+    tiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """Where runs and models lie; ``runs`` must be on a filesystem that all nodes see."""
+
+    __pydantic_config__ = STRICT
+    runs: str = ""
+    model_cache: ModelCacheSite = field(default_factory=ModelCacheSite)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How models come in. ``prefetch_on`` is ``login``, ``job`` (a CPU job) or ``partition:NAME``."""
+
+    __pydantic_config__ = STRICT
+    hf_endpoint: str = ""
+    prefetch_on: str = "job"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit:
+    """How jobs are written. ``export`` names environment variables that jobs get besides SLURM_*.
+
+    ``signal_lead`` is how long before its end a job is told to save its state.
+    """
+
+    __pydantic_config__ = STRICT
+    export: tuple[str, ...] = ()
+    signal_lead: str = "2m"
+    node_python: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this site is and whom to ask; shown in help and errors."""
+
+    __pydantic_config__ = STRICT
+    name: str = ""
+    description: str = ""
+    contact: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """How a site recognises its file: Slurm's ClusterName first, then patterns of host names."""
+
+    __pydantic_config__ = STRICT
+    cluster_name: tuple[str, ...] = ()
+    hostnames: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A site configuration.
+
+    ``gpu_types`` maps Slurm's GRES types to catalogue entries; ``gpu_hour_cost`` maps GRES types to
+    the price of one GPU hour in units of the site's choice.
+    """
+
+    __pydantic_config__ = STRICT
+    schema: Literal["cfslurm.site/1"] = "cfslurm.site/1"
+    site: Identity = field(default_factory=Identity)
+    match: Match = field(default_factory=Match)
+    gpu_types: Mapping[str, GpuOverride] = field(default_factory=dict)
+    engines: Mapping[str, EngineOverride] = field(default_factory=dict)
+    gpu_hour_cost: Mapping[str, float] = field(default_factory=dict)
+    storage: Storage = field(default_factory=Storage)
+    network: Network = field(default_factory=Network)
+    submit: Submit = field(default_factory=Submit)

@@ -1,0 +1,154 @@
+"""What a stage may ask of the world. An adapter has the shape of one of these; wiring joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from cfslurm.core.documents import Json
+from cfslurm.core.hardware.build import ClusterFacts
+from cfslurm.core.models.hub import FileRecord, RepoRecord
+from cfslurm.core.models.variants import ModelFile, Variant
+from cfslurm.core.planner.milp import Milp, Solution
+from cfslurm.core.slurm.command import Command, Completed
+
+
+class RunCommand(Protocol):
+    """Run a program without a shell and under its own timeout."""
+
+    def __call__(self, command: Command, /) -> Completed:
+        """Run it. A non-zero exit is a value.
+
+        Raises:
+            SetupError: the program is not there.
+            SlurmUnavailableError: it ran past its timeout.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class ClusterReader(Protocol):
+    """One way to read a cluster: all backends bring back the same facts."""
+
+    def read(self) -> ClusterFacts:
+        """Read nodes, partitions, topology and settings, one call of each kind.
+
+        Raises:
+            SlurmUnavailableError: slurmctld does not answer.
+            SlurmOutputError: an answer cannot be read.
+        """
+        ...
+
+
+class Solver(Protocol):
+    """A solver of mixed-integer programmes."""
+
+    def __call__(self, milp: Milp, /, *, time_limit_s: float) -> Solution:
+        """Solve it; never raises for a programme without a solution."""
+        ...
+
+
+class Hub(Protocol):
+    """A Hugging Face Hub."""
+
+    endpoint: str
+
+    def repository(self, repo_id: str, revision: str) -> RepoRecord:
+        """A repository and the commit behind a branch, tag or commit.
+
+        Raises:
+            HubUnavailableError: no usable answer.
+            HubAccessError: missing, private or gated.
+        """
+        ...
+
+    def quantized_children(self, repo_id: str, *, limit: int) -> tuple[RepoRecord, ...]:
+        """Repositories that name this one as the base they are quantized from, most used first."""
+        ...
+
+    def files(self, repo_id: str, revision: str) -> tuple[FileRecord, ...]:
+        """All files at a commit, with sizes and hashes, in one listing."""
+        ...
+
+    def read_json(self, repo_id: str, revision: str, path: str) -> Json:
+        """The content of a small JSON file.
+
+        Raises:
+            HubError: it cannot be had, is no JSON, or is larger than 16 MiB.
+        """
+        ...
+
+    def download(
+        self, variant: Variant, file: ModelFile, into: Path, *, progress: Callable[[int], None]
+    ) -> Path:
+        """Fetch one file of a variant into a folder; ``progress`` is told of every byte count.
+
+        The bytes are not yet verified.
+        """
+        ...
+
+
+class ModelStore(Protocol):
+    """The shared model cache: read-only folders, one for each variant, published by one rename."""
+
+    def find(self, variant: Variant) -> Path | None:
+        """The folder of a published, complete variant; None if no tier has it."""
+        ...
+
+    def fetch(
+        self, variant: Variant, hub: Hub, *, progress: Callable[[ModelFile, int], None]
+    ) -> Path:
+        """Bring a variant in, verify every byte, publish it; at once if it is there already.
+
+        Raises:
+            CacheBusyError: somebody else is at it.
+            CacheError: full, not writable, or the bytes are wrong.
+        """
+        ...
+
+
+class RunStore(Protocol):
+    """A run's directory: its documents, its scripts, and the ledger of what Slurm was told."""
+
+    run_id: str
+    path: Path
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a whole file of the run, or nothing."""
+        ...
+
+    def write_document(self, name: str, document: object) -> Path:
+        """Write a document as JSON."""
+        ...
+
+    def read_json(self, name: str) -> Json:
+        """Read a JSON file of the run.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        ...
+
+    def append_ledger(self, event: Mapping[str, Json]) -> None:
+        """Add an event; it is on stable storage when this returns."""
+        ...
+
+    def ledger(self) -> Sequence[Mapping[str, Json]]:
+        """All events of all clients, oldest first; a line that was torn by a crash is left out."""
+        ...

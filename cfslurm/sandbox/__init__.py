@@ -1,0 +1,1 @@
+"""A private, real Slurm with pretend GPUs."""

@@ -1,0 +1,1 @@
+"""What cfslurm does, step by step: each stage takes its ports as arguments."""
