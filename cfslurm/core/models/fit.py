@@ -70,10 +70,13 @@ def fit(
             f"needs {human_bytes(need)} on each of {tensor_parallel_size} GPU(s), "
             f"{gpu.key} gives {human_bytes(limit)}: {human_bytes(missing)} too much"
         )
-    if reason:
-        verdict = Verdict.NO
-    else:
-        verdict = Verdict.TIGHT if need > limit * (1 - _TIGHT_SLACK) else Verdict.FITS
+    verdict = (
+        Verdict.NO
+        if reason
+        else Verdict.TIGHT
+        if need > limit * (1 - _TIGHT_SLACK)
+        else Verdict.FITS
+    )
     return Fit(
         verdict=verdict,
         tensor_parallel_size=tensor_parallel_size,

@@ -1,0 +1,103 @@
+"""The entry point: one lazy group, and the only place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from cfslurm import __version__
+from cfslurm.cli.commands import COMMANDS, names
+from cfslurm.cli.failures import describe
+from cfslurm.cli.options import Options
+from cfslurm.errors import ANSWER_IS_NO, BUG, INTERRUPTED, OK, CfslurmError
+
+_START = "Start here:   cfslurm doctor      cfslurm init      cfslurm submit workflow.yaml"
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command is called, and not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, from the table."""
+        return names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import ``cfslurm.cli.NAME`` and take its ``command``."""
+        if cmd_name not in names():
+            return None
+        command: click.Command = importlib.import_module(f"cfslurm.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown name is answered with the nearest known one."""
+        import difflib
+
+        if args and args[0] not in names() and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], names(), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " `cfslurm --help` lists them."
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, without importing any of them."""
+        with formatter.section("Start"):
+            formatter.write_text(_START.removeprefix("Start here:").strip())
+        for title, commands in COMMANDS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+
+@click.command(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--site", metavar="NAME|FILE", help="Use this site config instead of the detected one."
+)
+@click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks.")
+@click.version_option(__version__, "--version", message="cfslurm %(version)s")
+@click.pass_context
+def cfslurm(ctx: click.Context, site: str | None, verbose: int) -> None:
+    """Run agents, tasks and language models on Slurm clusters with mixed GPUs."""
+    ctx.obj = Options(site=site, verbose=verbose)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        answer = cfslurm.main(args=list(argv), prog_name="cfslurm", standalone_mode=False)
+    except CfslurmError as error:
+        click.echo(describe(error), err=True)
+        if "-vv" in argv:
+            traceback.print_exc()
+        return error.exit_code
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:  # `cfslurm queue | head`
+        sys.stderr.close()
+        return OK
+    except Exception:  # noqa: BLE001 - the outermost frame: a bug must not look like an answer
+        traceback.print_exc()
+        click.echo("this is a bug in cfslurm; please report the lines above", err=True)
+        return BUG
+    return answer if isinstance(answer, int) else OK
+
+
+def run() -> NoReturn:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+__all__ = ["ANSWER_IS_NO", "LazyGroup", "cfslurm", "main", "run"]
