@@ -46,10 +46,10 @@ def columns(text: str) -> int:
 
 
 def printable(text: str) -> str:
-    """A text that cannot move the cursor, change colours or reverse the line it stands in.
+    r"""A text that cannot move the cursor, change colours or reverse the line it stands in.
 
-    >>> printable("a\\x1b[31mb\\nc")
-    'a\\\\x1b[31mb\\\\nc'
+    >>> printable("a\x1b[31mb\nc")
+    'a\\x1b[31mb\\nc'
     """
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
