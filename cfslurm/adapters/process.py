@@ -40,7 +40,7 @@ def run(command: Command, /) -> Completed:
             errors="replace",
             timeout=command.timeout_s,
             check=False,
-            env=client_environment(command.environment),
+            env=client_environment(command.environment, inherit=command.inherit),
             cwd=command.directory,
         )
     except FileNotFoundError as error:
@@ -58,8 +58,15 @@ def run(command: Command, /) -> Completed:
     )
 
 
-def client_environment(added: Mapping[str, str]) -> dict[str, str]:
-    """Our environment without the variables that change what Slurm's programs do, plus ``added``."""
+def client_environment(
+    added: Mapping[str, str], *, inherit: tuple[str, ...] | None = None
+) -> dict[str, str]:
+    """Our environment plus ``added``, without what changes the answers of Slurm's programs.
+
+    With ``inherit`` only those variables are taken over.
+    """
+    if inherit is not None:
+        return {**{name: os.environ[name] for name in inherit if name in os.environ}, **added}
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -18,13 +18,15 @@ SLURM_ENVIRONMENT: Mapping[str, str] = {
 class Command:
     """A program call: a tuple from birth to execve, never a shell line.
 
-    ``environment`` is added to the caller's own; ``directory`` is where it runs.
+    ``environment`` is added to the caller's own. ``inherit`` names the only variables that are taken
+    from the caller; None takes all but Slurm's own options. ``directory`` is where it runs.
     """
 
     argv: tuple[str, ...]
     timeout_s: float = 30.0
     stdin: str | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: SLURM_ENVIRONMENT)
+    inherit: tuple[str, ...] | None = None
     directory: str | None = None
 
 

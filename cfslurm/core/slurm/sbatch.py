@@ -3,44 +3,53 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cfslurm.core.slurm.answers import checked, meaningful
-from cfslurm.core.slurm.command import SLURM_ENVIRONMENT, Command, Completed
+from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.errors import SlurmOutputError
 
 # 25.11 prints a stray word: "to start at 2026-11-20T23:43:38 a using 1 processors".
 _TEST_ONLY = re.compile(r"Job \d+ to start at (\S+).*? using \d+ processors on (?:nodes )?(\S+)")
-# "now + 28 years" is Slurm's way of saying: feasible, time unknown. Seen in 22.05, 25.11 and 26.05.
-_FAR_S = 10 * 365 * 86400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feasibility:
     """What ``sbatch --test-only`` says of a script.
 
-    ``start_time`` (seconds since the epoch) is None where Slurm knows no time.
+    ``start`` is local time as Slurm prints it, empty where Slurm knows none: while any job waits in
+    the partition it answers "in 28 years".
     """
 
     accepted: bool
-    start_time: int | None
+    start: str
     nodelist: str
     message: str
 
 
+# What a job may take over from the shell it was submitted in. sbatch runs with exactly these, so that
+# --export=ALL means these: naming them in --export would make Slurm 22.05 load the user's login
+# environment on the node (SLURM_GET_USER_ENV=1), which costs seconds and may hold tokens.
+EXPORTED = (
+    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "MODULEPATH", "PATH", "SHELL",
+    "SLURM_CONF", "TZ", "USER",
+)  # fmt: skip
+
+
 def submit_command(
-    script: str, *, options: tuple[str, ...], environment: Mapping[str, str]
+    script: str, *, options: tuple[str, ...], export: tuple[str, ...] = EXPORTED
 ) -> Command:
     """Submit a script given on standard input.
 
     ``options`` are whole words (``--hold``, ``--chdir=/a b``): they reach sbatch through execve.
+    ``export`` names the environment variables that the job gets besides Slurm's own.
     """
     return Command(
         argv=("sbatch", "--parsable", *options),
         stdin=script,
         timeout_s=60.0,
-        environment={**SLURM_ENVIRONMENT, **environment},
+        environment={},
+        inherit=export,
     )
 
 
@@ -63,30 +72,21 @@ def read_job_id(done: Completed) -> str:
 
 
 def feasibility_command(
-    script: str, *, options: tuple[str, ...], environment: Mapping[str, str]
+    script: str, *, options: tuple[str, ...], export: tuple[str, ...] = EXPORTED
 ) -> Command:
     """Ask whether a script would be accepted; burns a job id, starts nothing."""
-    command = submit_command(script, options=options, environment=environment)
-    return Command(
-        argv=("sbatch", "--test-only", *command.argv[2:]),
-        stdin=script,
-        timeout_s=command.timeout_s,
-        environment=command.environment,
-    )
+    command = submit_command(script, options=options, export=export)
+    return replace(command, argv=("sbatch", "--test-only", *options))
 
 
-def read_feasibility(done: Completed, *, now: int) -> Feasibility:
-    """Read the answer to `feasibility_command`; Slurm prints it on standard error.
-
-    ``SLURM_TIME_FORMAT`` does not reach this text: its times are local and not read, only compared
-    with the far future through their year.
-    """
+def read_feasibility(done: Completed, *, this_year: int) -> Feasibility:
+    """Read the answer to `feasibility_command`; Slurm prints it on standard error."""
     text = meaningful(done.stderr).replace("sbatch: ", "")
     match = _TEST_ONLY.search(done.stderr)
     if done.returncode != 0 or match is None:
-        return Feasibility(accepted=False, start_time=None, nodelist="", message=text)
+        return Feasibility(accepted=False, start="", nodelist="", message=text)
     moment = match.group(1)
-    start = int(moment) if moment.isdigit() else None
-    if start is not None and start > now + _FAR_S:
-        start = None
-    return Feasibility(accepted=True, start_time=start, nodelist=match.group(2), message=text)
+    is_far = moment[:4].isdigit() and int(moment[:4]) > this_year + 10
+    return Feasibility(
+        accepted=True, start="" if is_far else moment, nodelist=match.group(2), message=text
+    )

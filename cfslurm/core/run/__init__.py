@@ -1,0 +1,1 @@
+"""A run: what its directory holds, and what can be told from it."""
