@@ -17,6 +17,8 @@ from cfslurm.errors import SetupError, SlurmUnavailableError
 _FOREIGN_PREFIXES = (
     "SBATCH_", "SQUEUE_", "SINFO_", "SACCT_", "SCONTROL_", "SRUN_", "SCANCEL_", "SLURM_",
 )  # fmt: skip
+Process = subprocess.Popen[bytes]
+
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER"})
 
 
@@ -88,7 +90,7 @@ def start(
     environment: Mapping[str, str],
     directory: Path,
     stdout: Path | None = None,
-) -> subprocess.Popen[bytes]:
+) -> Process:
     """Start a process in a session of its own, with exactly this environment.
 
     Its output goes to the end of the file ``stdout``, or where ours goes. The caller waits for it.

@@ -94,6 +94,8 @@ class ComponentEntry:
 
     name: str
     het_offset: int
+    cpus: int
+    is_service: bool
     program: Program
 
 

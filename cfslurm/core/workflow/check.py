@@ -197,6 +197,12 @@ def _check_gang(name: str, workflow: Workflow) -> Iterator[Problem]:
             message="the gang has no component",
             remedy="Add at least one under components:.",
         )
+    elif all(component.service for component in gang.components.values()):
+        yield Problem(
+            path=f"{path}.components",
+            message="every component is a service, so the gang would never end",
+            remedy="Leave service out for the component whose end is the end of the work.",
+        )
     if len(gang.components) > MAX_COMPONENTS:
         yield Problem(
             path=f"{path}.components",

@@ -159,7 +159,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One member of a gang. Without model and GPUs it runs on a CPU node."""
+    """One member of a gang. Without model and GPUs it runs on a CPU node.
+
+    A ``service`` (a model server) is ended when all components that are none have ended.
+    """
 
     __pydantic_config__ = STRICT
     command: tuple[str, ...]
@@ -168,6 +171,7 @@ class Component:
     session: SessionSpec | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: str | None = None
+    service: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,72 @@
+"""Commands of a workflow → programs of the manifest: where they run, and with which variant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from posixpath import join
+
+from cfslurm.core.models.variants import Variant
+from cfslurm.core.planner.plan import Choice, Plan
+from cfslurm.core.run.manifest import Program, VariantPlace
+from cfslurm.core.slurm.units import duration_s
+from cfslurm.core.workflow.model import Component, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramPlaces:
+    """Where each variant of the plan lies or will lie, and which of them are there already."""
+
+    folders: Mapping[str, str]
+    cached: Set[str]
+
+
+def task_program(
+    task: Task, choices: Sequence[Choice], plan: Plan, places: ProgramPlaces
+) -> Program:
+    """The program of a task."""
+    return _program(task, choices, plan, places)
+
+
+def component_program(
+    component: Component, choice: Choice, plan: Plan, places: ProgramPlaces
+) -> Program:
+    """The program of a gang's component."""
+    return _program(component, (choice,), plan, places)
+
+
+def _program(
+    part: Task | Component, choices: Sequence[Choice], plan: Plan, places: ProgramPlaces
+) -> Program:
+    session = part.session
+    return Program(
+        command=part.command,
+        environment=dict(part.env),
+        workdir=join(plan.workdir, part.workdir or ""),
+        variants={
+            choice.node_class: _place(choice, plan, places) for choice in choices if choice.variant
+        },
+        checkpoint_s=duration_s(session.checkpoint) if session else 0,
+        keep=session.keep if session else 0,
+    )
+
+
+def _place(choice: Choice, plan: Plan, places: ProgramPlaces) -> VariantPlace:
+    variant = plan.variants[choice.variant]
+    return VariantPlace(
+        variant=variant.id,
+        repo_id=variant.repo_id,
+        revision=variant.revision,
+        quantization=variant.quantization,
+        path=model_path(variant, places.folders[variant.id]),
+        tensor_parallel_size=choice.gpus,
+        max_model_len=plan.workflow.models[choice.model].max_model_len,
+    )
+
+
+def model_path(variant: Variant, folder: str) -> str:
+    """What an engine is given: the folder, or for GGUF the first file of the group."""
+    if variant.family != "gguf":
+        return folder
+    first = min(file.path for file in variant.files if file.is_weights)
+    return join(folder, first)

@@ -1,0 +1,176 @@
+"""An array task: runs its items one after the other, each at most once to its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from cfslurm.adapters.environment import Environment
+from cfslurm.core.run.manifest import ArrayEntry
+from cfslurm.core.run.outcomes import Event, finished_items
+from cfslurm.core.workflow.items import item_fields
+from cfslurm.errors import RunError
+from cfslurm.node.attempt import (
+    DONE,
+    REQUEUE,
+    SOME_FAILED,
+    SUPERSEDED,
+    load_manifest,
+    run_program,
+    take_result,
+)
+from cfslurm.node.interrupts import Interrupts
+from cfslurm.node.outcome_file import OutcomeFile
+from cfslurm.node.place import find_place
+from cfslurm.node.surroundings import Here, surroundings, variant_here, with_item
+from cfslurm.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    name: str
+    entry: ArrayEntry
+    here: Here
+    interrupts: Interrupts
+    outcome: OutcomeFile
+    clock: Clock
+
+
+def run_array_task(
+    run: Path, *, entry: str, job_key: str, environment: Environment, clock: Clock
+) -> int:
+    """Run the items of this array task that no earlier attempt has finished.
+
+    Returns the exit code: 0 all done, 1 some failed, 3 a newer attempt has taken over, 75 asks for
+    a requeue.
+
+    Raises:
+        SetupError: the node, the variant or the program is not what the plan expects.
+        RunError: the run's directory cannot be used.
+    """
+    interrupts = Interrupts()
+    manifest = load_manifest(run)
+    place = find_place(environment, manifest)
+    outcome = OutcomeFile(
+        run, job_key=job_key, name=str(place.array_task_id), attempt=place.attempt, clock=clock
+    )
+    with TemporaryDirectory(prefix="cfslurm-") as temporary:
+        task = _Task(
+            name=entry,
+            entry=manifest.arrays[entry],
+            here=Here(
+                manifest=manifest,
+                place=place,
+                temporary=Path(temporary),
+                inherited=environment.variables,
+            ),
+            interrupts=interrupts,
+            outcome=outcome,
+            clock=clock,
+        )
+        _tell_attempt(task)
+        code = _run_items(run, task, job_key)
+        outcome.tell(Event.END, exit=code)
+    outcome.close()
+    return code
+
+
+def _tell_attempt(task: _Task) -> None:
+    program, place = task.entry.program, task.here.place
+    chosen = program.variants.get(place.node_class)
+    task.outcome.tell(
+        Event.ATTEMPT,
+        attempt=place.attempt,
+        job=place.job_id,
+        node=place.node,
+        **{"class": place.node_class, "variant": chosen.variant if chosen else ""},
+    )
+
+
+def _run_items(run: Path, task: _Task, job_key: str) -> int:
+    part = task.entry.parts[job_key]
+    earlier = task.outcome.earlier_events()
+    finished = finished_items(earlier)
+    failed = any(event["event"] == Event.FAILED for event in earlier)
+    for item, fields in _items(run, task.entry, part.items_of(task.here.place.array_task_id)):
+        if item in finished:
+            continue
+        if task.outcome.is_superseded():
+            return SUPERSEDED
+        if task.interrupts.any:
+            return _requeue(task)
+        ended = _run_item(task, item, fields)
+        if ended is Event.INTERRUPTED:
+            return _requeue(task)
+        failed = failed or ended is Event.FAILED
+    return SOME_FAILED if failed else DONE
+
+
+def _requeue(task: _Task) -> int:
+    """Ask for a requeue, but not for ever."""
+    if task.here.place.attempt < task.here.manifest.max_requeues:
+        return REQUEUE
+    sys.stderr.write(f"cfslurm: requeued {task.here.place.attempt} times; giving up\n")
+    return SOME_FAILED
+
+
+def _items(run: Path, entry: ArrayEntry, wanted: range) -> Iterator[tuple[int, dict[str, str]]]:
+    """The wanted items with the placeholders that they fill.
+
+    Raises:
+        RunError: the run's list of items is shorter than the plan says.
+    """
+    if not entry.items:
+        yield from ((item, {}) for item in wanted)
+        return
+    found = 0
+    with (run / entry.items).open(encoding="utf-8") as lines:
+        for number, text in enumerate(lines):
+            if number >= wanted.stop:
+                break
+            if number >= wanted.start:
+                found += 1
+                yield number, item_fields(json.loads(text))
+    if found < len(wanted):
+        raise RunError(
+            f"{entry.items} ends before item {wanted.stop - 1}",
+            remedy="The run's directory was changed; submit the workflow again.",
+        )
+
+
+def _run_item(task: _Task, item: int, fields: dict[str, str]) -> Event:
+    """Run one item until it is done, has failed as often as it may, or is cut off."""
+    program = task.entry.program
+    base = surroundings(program, task.here, entry=task.name, session=f"{task.name}.{item}")
+    around = with_item(base, index=item, fields=fields)
+    for remaining in range(task.entry.retries, -1, -1):
+        _say(task, item)
+        task.outcome.tell(Event.START, item=item)
+        began = task.clock.monotonic()
+        ended = run_program(program, around, task.interrupts, spare=not program.has_session)
+        seconds = round(task.clock.monotonic() - began, 3)
+        result = take_result(task.here.temporary)
+        if ended.code == 0:
+            task.outcome.tell(Event.DONE, item=item, exit=0, seconds=seconds, result=result)
+            return Event.DONE
+        if task.interrupts.any or ended.code == REQUEUE:
+            task.outcome.tell(Event.INTERRUPTED, item=item, reason=ended.text, seconds=seconds)
+            return Event.INTERRUPTED
+        kind = Event.RETRY if remaining else Event.FAILED
+        task.outcome.tell(kind, item=item, exit=ended.code, seconds=seconds, reason=ended.text)
+    return Event.FAILED
+
+
+def _say(task: _Task, item: int) -> None:
+    """A line in the job's log, so that a reader knows whose output follows."""
+    variant = ""
+    if task.entry.program.variants:
+        variant = f" with {variant_here(task.entry.program, task.here.place).variant}"
+    sys.stdout.write(
+        f"cfslurm: item {item} on {task.here.place.node}{variant}, attempt {task.here.place.attempt}\n"
+    )
+    sys.stdout.flush()

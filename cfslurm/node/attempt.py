@@ -1,0 +1,97 @@
+"""What an array task and a gang's component have in common: one child program and its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfslurm.adapters.process import start
+from cfslurm.core.documents import Json
+from cfslurm.core.run.manifest import Manifest, Program, read_manifest
+from cfslurm.core.workflow.placeholders import fill
+from cfslurm.errors import RunError, SetupError
+from cfslurm.node.interrupts import Interrupts, signal_group
+from cfslurm.node.surroundings import Surroundings
+
+DONE = 0
+SOME_FAILED = 1
+SUPERSEDED = 3
+REQUEUE = 75
+MAX_RESULT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a program ended: its exit code, negative for a signal."""
+
+    code: int
+
+    @property
+    def text(self) -> str:
+        """The end in words."""
+        if self.code >= 0:
+            return f"exit {self.code}"
+        try:
+            return f"killed by {signal.Signals(-self.code).name}"
+        except ValueError:
+            return f"killed by signal {-self.code}"
+
+
+def load_manifest(run: Path) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        RunError: it is missing, damaged, or of another version.
+    """
+    try:
+        return read_manifest(json.loads((run / "manifest.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"cannot read the manifest of {run}: {error}",
+            remedy="Is the run's directory on a filesystem that this node sees?",
+        ) from error
+
+
+def run_program(
+    program: Program, around: Surroundings, interrupts: Interrupts, *, spare: bool
+) -> Ended:
+    """Start a program, pass signals on, and wait for its end.
+
+    With ``spare`` a first warning (USR1) is kept from a program that has no session: it may still
+    end in time. Everything else is told by TERM, to the program and all it has started.
+
+    Raises:
+        SetupError: the program or its folder is not there.
+    """
+    argv = fill(program.command, around.placeholders)
+    try:
+        child = start(argv, environment=around.environment, directory=Path(program.workdir))
+    except OSError as error:
+        raise SetupError(
+            f"cannot start {argv[0]!r} in {program.workdir}: {error.strerror}",
+            remedy="Check the command's name, its rights and the workdir on the compute node.",
+        ) from error
+
+    def pass_on() -> None:
+        if interrupts.terminated or not spare:
+            signal_group(child.pid, signal.SIGTERM)
+
+    interrupts.call(pass_on)
+    code = child.wait()
+    interrupts.call(lambda: None)
+    signal_group(child.pid, signal.SIGKILL)  # what the program left behind in its group
+    return Ended(code=code)
+
+
+def take_result(temporary: Path) -> Json:
+    """What the program wrote into CFSLURM_RESULT: any JSON up to 64 KiB, else None; then it is gone."""
+    path = temporary / "result.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+        path.unlink()
+        value: Json = json.loads(text) if len(text) <= MAX_RESULT_BYTES else None
+    except (OSError, ValueError):
+        return None
+    return value

@@ -1,0 +1,126 @@
+"""The batch script of a gang: one srun for each component, and one end for all."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from cfslurm.adapters.environment import Environment
+from cfslurm.adapters.process import Process, start
+from cfslurm.core.run.manifest import ComponentEntry, GangEntry
+from cfslurm.core.run.outcomes import Event
+from cfslurm.node.attempt import DONE, REQUEUE, SOME_FAILED, load_manifest
+from cfslurm.node.interrupts import Interrupts, signal_group
+from cfslurm.node.outcome_file import OutcomeFile
+from cfslurm.node.place import find_place
+from cfslurm.ports import Clock
+
+# The outcome file of the gang as a whole; no component can have this name.
+GANG = "_gang"
+_POLL_S = 0.2
+# How long the others get to save and end when one has ended badly or all work is done.
+_PATIENCE_S = 30.0
+
+
+def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, clock: Clock) -> int:
+    """Start all components and wait for the end of the gang.
+
+    The gang is done when all components that are no services have ended well; the services are
+    then told to end. If one component ends badly, or asks for a requeue, the others are told to
+    save and end within half a minute.
+
+    Returns the exit code: 0 done, 1 failed for good, 75 asks for a requeue.
+
+    Raises:
+        SetupError: this is no job, or srun is not there.
+    """
+    interrupts = Interrupts()
+    manifest = load_manifest(run)
+    place = find_place(environment, manifest)
+    gang = manifest.gangs[entry]
+    outcome = OutcomeFile(run, job_key=job_key, name=GANG, attempt=place.attempt, clock=clock)
+    outcome.tell(Event.ATTEMPT, attempt=place.attempt, job=place.job_id, node=place.node)
+    steps = {
+        component.name: _start(run, entry, job_key, component, environment)
+        for component in gang.components
+    }
+    interrupts.call(lambda: _tell(steps, signal.SIGUSR1))
+    code = _wait(gang, steps, interrupts, clock)
+    _end(steps, clock)
+    if code == SOME_FAILED and _failures(outcome) < gang.retries:
+        outcome.tell(Event.RETRY)
+        code = REQUEUE
+    if code == REQUEUE and place.attempt >= manifest.max_requeues:
+        sys.stderr.write(f"cfslurm: requeued {place.attempt} times; giving up\n")
+        code = SOME_FAILED
+    outcome.tell(Event.END, exit=code)
+    outcome.close()
+    return code
+
+
+def _start(
+    run: Path, entry: str, job_key: str, component: ComponentEntry, environment: Environment
+) -> Process:
+    """One step on the component's nodes; its output goes to a log of its own.
+
+    ``--cpus-per-task`` is said again because srun does not take it over since 22.05.
+    """
+    return start(
+        (
+            "srun",
+            f"--het-group={component.het_offset}",
+            "--ntasks=1",
+            f"--cpus-per-task={component.cpus}",
+            "--export=ALL",
+            f"--job-name={component.name}",
+            "--open-mode=append",
+            f"--output=logs/{job_key}.{component.name}.log",
+            sys.executable,
+            *("-I", "-m", "cfslurm.node", "component"),
+            *("--run", str(run), "--entry", entry, "--job", job_key, "--name", component.name),
+        ),
+        environment=environment.variables,
+        directory=run,
+    )
+
+
+def _wait(gang: GangEntry, steps: dict[str, Process], interrupts: Interrupts, clock: Clock) -> int:
+    """Wait until the gang has ended: well, badly, or to go on later."""
+    workers = [part.name for part in gang.components if not part.is_service]
+    while True:
+        codes = {name: step.poll() for name, step in steps.items()}
+        ended = [code for code in codes.values() if code is not None]
+        if any(code not in (DONE, REQUEUE) for code in ended):
+            # srun ends with the signal's number when its step is killed from outside.
+            return REQUEUE if interrupts.any else SOME_FAILED
+        if REQUEUE in ended:
+            return REQUEUE
+        if all(codes[name] == DONE for name in workers):
+            return DONE
+        if interrupts.terminated:
+            return REQUEUE
+        clock.sleep(_POLL_S)
+
+
+def _tell(steps: dict[str, Process], number: int) -> None:
+    for step in steps.values():
+        if step.poll() is None:
+            signal_group(step.pid, number)
+
+
+def _end(steps: dict[str, Process], clock: Clock) -> None:
+    """Tell the components that still run to save and end; then make them."""
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGKILL):
+        deadline = clock.monotonic() + _PATIENCE_S
+        _tell(steps, number)
+        while any(step.poll() is None for step in steps.values()):
+            if clock.monotonic() > deadline:
+                break
+            clock.sleep(_POLL_S)
+        else:
+            return
+
+
+def _failures(outcome: OutcomeFile) -> int:
+    return sum(event["event"] == Event.RETRY for event in outcome.earlier_events())
