@@ -128,6 +128,7 @@ class RunStore(Protocol):
 
     run_id: str
     path: Path
+    client: str
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a whole file of the run, or nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.gpus import GpuFacts
 from cfslurm.core.hardware.graph import HardwareGraph, Node
 
@@ -16,6 +17,8 @@ class NodeClass:
     node's name is added. ``free_gpus`` lists, for each node that takes jobs, how many GPUs are
     free now; ``all_gpus`` how many it has.
     """
+
+    __pydantic_config__ = STRICT
 
     name: str
     gpu_type: str

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from cfslurm.core.documents import STRICT
+
 
 class Source(StrEnum):
     """Where a fact comes from, best first."""
@@ -28,6 +30,8 @@ class GpuFacts:
         ``link_gbs`` is all links of one GPU together for NVLink and xGMI, one direction for PCIe.
     Source: ``core/hardware/gpus.csv``, one source per row.
     """
+
+    __pydantic_config__ = STRICT
 
     key: str
     product: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.gpus import GpuFacts
 
 SCHEMA = "cfslurm.hardware/1"
@@ -26,6 +27,8 @@ class GpuSet:
     handed out (GresUsed, or AllocTRES where this Slurm prints no GresUsed); never less than it has.
     """
 
+    __pydantic_config__ = STRICT
+
     gpu_type: str
     count: int
     used: int
@@ -35,6 +38,8 @@ class GpuSet:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """A Slurm node."""
+
+    __pydantic_config__ = STRICT
 
     name: str
     address: str
@@ -71,6 +76,8 @@ class Node:
 class Partition:
     """A partition and its limits; None means no limit."""
 
+    __pydantic_config__ = STRICT
+
     name: str
     is_up: bool
     is_default: bool
@@ -94,6 +101,8 @@ class Partition:
 class Switch:
     """A switch with all nodes below it; level 0 is a leaf."""
 
+    __pydantic_config__ = STRICT
+
     name: str
     level: int
     node_names: tuple[str, ...]
@@ -103,6 +112,8 @@ class Switch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Qos:
     """A quality of service; None and "" mean no limit."""
+
+    __pydantic_config__ = STRICT
 
     name: str
     max_wall_s: int | None
@@ -114,6 +125,8 @@ class Qos:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Association:
     """An account that this user may charge."""
+
+    __pydantic_config__ = STRICT
 
     account: str
     partition: str
@@ -127,6 +140,8 @@ class Controller:
 
     ``requeue_delay_s`` is how long a requeued job waits before it may start again: cred_expire + 1.
     """
+
+    __pydantic_config__ = STRICT
 
     cluster: str
     slurm_version: str
@@ -147,6 +162,8 @@ class HardwareGraph:
 
     ``harvested_at`` is UTC in ISO 8601. Tuples are sorted by name.
     """
+
+    __pydantic_config__ = STRICT
 
     schema: str
     harvested_at: str

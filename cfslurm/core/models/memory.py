@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cfslurm.core.documents import STRICT
 from cfslurm.core.models.variants import Architecture
 from cfslurm.core.slurm.units import MIB
 
@@ -11,6 +12,8 @@ from cfslurm.core.slurm.units import MIB
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
     """One part of the memory on one GPU, and where the number comes from."""
+
+    __pydantic_config__ = STRICT
 
     name: str
     bytes: int

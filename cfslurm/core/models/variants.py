@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cfslurm.core.documents import STRICT
+
 SCHEMA = "cfslurm.catalog/1"
 
 
@@ -15,6 +17,8 @@ class Architecture:
     ``kv_lora_rank`` is 0 except for latent attention (MLA). ``parameters`` is counted from the
     unquantized safetensors headers or their bytes, None where nothing tells.
     """
+
+    __pydantic_config__ = STRICT
 
     model_type: str
     hidden_size: int
@@ -38,6 +42,8 @@ class ModelFile:
     set: what its bytes must hash to. ``is_weights`` marks what is loaded into GPU memory.
     """
 
+    __pydantic_config__ = STRICT
+
     path: str
     size_bytes: int
     sha256: str = ""
@@ -53,6 +59,8 @@ class Variant:
     ``gptq`` …) or for GGUF family and label (``gguf:Q4_K_M``). ``group_size`` is 0 where it has no
     meaning. ``quality`` is 100 for the published checkpoint.
     """
+
+    __pydantic_config__ = STRICT
 
     repo_id: str
     revision: str
@@ -96,6 +104,8 @@ class Variant:
 class RejectedVariant:
     """A repository or file group that was found and not taken, and why."""
 
+    __pydantic_config__ = STRICT
+
     repo_id: str
     quantization: str
     reason: str
@@ -104,6 +114,8 @@ class RejectedVariant:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
     """All variants of one model of the workflow, best quality first."""
+
+    __pydantic_config__ = STRICT
 
     repo_id: str
     revision: str
@@ -117,6 +129,8 @@ class ModelCatalog:
 
     ``endpoint`` is the Hub that was asked; ``discovered_at`` is UTC in ISO 8601.
     """
+
+    __pydantic_config__ = STRICT
 
     schema: str = SCHEMA
     endpoint: str

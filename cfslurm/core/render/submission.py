@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from cfslurm.core.documents import STRICT
 from cfslurm.core.workflow.model import Need
 
 SCHEMA = "cfslurm.submission/1"
@@ -16,6 +18,8 @@ class Ask:
 
     ``gres`` and ``constraint`` are Slurm's own texts, empty for none; ``exclude`` is a hostlist.
     """
+
+    __pydantic_config__ = STRICT
 
     partitions: tuple[str, ...]
     gres: str
@@ -30,6 +34,8 @@ class Ask:
 class Dependency:
     """A job waits for another: ``key`` names it in the submission."""
 
+    __pydantic_config__ = STRICT
+
     need: Need
     key: str
 
@@ -37,6 +43,9 @@ class Dependency:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayJob:
     """Independent work: ``tasks`` array tasks of one shape, wherever one of the classes is free."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["array"] = "array"
 
     key: str
     entry: str
@@ -53,6 +62,9 @@ class ArrayJob:
 class HetJob:
     """A gang: all components start together or not at all; Slurm gives each a node of its own."""
 
+    __pydantic_config__ = STRICT
+    kind: Literal["hetjob"] = "hetjob"
+
     key: str
     entry: str
     name: str
@@ -67,6 +79,9 @@ class HetJob:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefetchJob:
     """Brings model variants into the cache, without any GPU."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["prefetch"] = "prefetch"
 
     key: str
     name: str
@@ -85,6 +100,8 @@ class Submission:
 
     ``export`` names the environment variables that jobs take over.
     """
+
+    __pydantic_config__ = STRICT
 
     schema: str = SCHEMA
     run_id: str
