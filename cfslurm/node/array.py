@@ -73,7 +73,8 @@ def run_array_task(
             clock=clock,
         )
         _tell_attempt(task)
-        code = _run_items(run, task, job_key)
+        with outcome.telling_errors():
+            code = _run_items(run, task, job_key)
         outcome.tell(Event.END, exit=code)
     outcome.close()
     return code

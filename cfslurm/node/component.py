@@ -41,7 +41,7 @@ def run_component(
         node=place.node,
         **{"class": place.node_class, "variant": variant.variant if variant else ""},
     )
-    with TemporaryDirectory(prefix="cfslurm-") as temporary:
+    with outcome.telling_errors(), TemporaryDirectory(prefix="cfslurm-") as temporary:
         around = surroundings(
             component.program,
             Here(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cfslurm.core.documents import Json
 from cfslurm.core.run.outcomes import FOLDER, Event, file_name, line, parse_file_name, read_lines
-from cfslurm.errors import RunError
+from cfslurm.errors import CfslurmError, RunError
 from cfslurm.ports import Clock
 
 
@@ -35,6 +36,15 @@ class OutcomeFile:
         """Write an event."""
         os.write(self._file, line(event, at=self._clock.now(), **fields).encode())
         os.fdatasync(self._file)
+
+    @contextmanager
+    def telling_errors(self) -> Iterator[None]:
+        """Write down an error that ends the attempt, so that `status` knows it too."""
+        try:
+            yield
+        except CfslurmError as error:
+            self.tell(Event.END, exit=error.exit_code, reason=error.message)
+            raise
 
     def close(self) -> None:
         """No more events."""

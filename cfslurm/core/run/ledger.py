@@ -58,7 +58,7 @@ def fold(events: Sequence[Mapping[str, Any]]) -> LedgerState:
     refusal = ""
     kinds = {item["event"] for item in events}
     for item in events:
-        match item["event"]:
+        match Told(item["event"]):
             case Told.INTENDED:
                 intended[str(item["key"])] = None
             case Told.SUBMITTED:
@@ -67,6 +67,8 @@ def fold(events: Sequence[Mapping[str, Any]]) -> LedgerState:
                 cancelled.update(dict.fromkeys(str(key) for key in item["keys"]))
             case Told.REFUSED:
                 refusal = str(item["message"])
+            case Told.RELEASED | Told.UNDONE:
+                pass  # counted in kinds
     return LedgerState(
         jobs=jobs,
         unsure=tuple(key for key in intended if key not in jobs),

@@ -1,0 +1,108 @@
+"""Ports meet adapters. Importing this is cheap; each method brings in what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cfslurm.adapters.clock import SystemClock, utc_text
+from cfslurm.adapters.config import find_site_file, load_settings
+from cfslurm.adapters.environment import Environment, read_environment
+from cfslurm.adapters.process import run
+from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.site.settings import Settings
+from cfslurm.ports import Clock, Hub, RunCommand
+
+if TYPE_CHECKING:
+    from cfslurm.adapters.model_store import DirectoryStore
+    from cfslurm.core.models.engines import Engine
+    from cfslurm.core.site.model import Site
+
+
+@dataclass(frozen=True)
+class Context:
+    """What commands work with: made once per call, nothing in it changes."""
+
+    environment: Environment
+    settings: Settings
+    site_file: Path | None
+    run: RunCommand
+    clock: Clock
+
+    @property
+    def runs(self) -> Path:
+        """Where runs lie."""
+        return Path(self.settings.text("runs"))
+
+    def utc(self) -> str:
+        """Now, in ISO 8601."""
+        return utc_text(self.clock.now())
+
+    @property
+    def this_year(self) -> int:
+        """The year, as far as it matters for answers of sbatch."""
+        return datetime.fromtimestamp(self.clock.now(), UTC).year
+
+    @cached_property
+    def site(self) -> Site:
+        """The site config, whole and validated."""
+        from cfslurm.adapters.site_file import load_site
+
+        return load_site(self.site_file)
+
+    def harvest(self) -> HardwareGraph:
+        """The cluster as it is now."""
+        from cfslurm.adapters.cluster_text import TextReader
+        from cfslurm.adapters.resources import shipped_text
+        from cfslurm.core.hardware.gpus import read_catalogue
+        from cfslurm.stages.harvest import harvest
+
+        return harvest(
+            reader=TextReader(self.run, user=self.environment.user),
+            catalogue=read_catalogue(shipped_text("core/hardware/gpus.csv")),
+            site=self.site,
+            harvested_at=self.utc(),
+        )
+
+    def engines(self) -> Mapping[str, Engine]:
+        """The engines of this site."""
+        from cfslurm.adapters.engines_file import built_in_engines
+        from cfslurm.core.models.engines import with_overrides
+
+        return with_overrides(built_in_engines(), self.site.engines)
+
+    def store(self) -> DirectoryStore:
+        """The model cache."""
+        from cfslurm.adapters.model_store import DirectoryStore
+
+        tiers = tuple(Path(tier) for tier in self.settings.texts("model_cache_tiers"))
+        return DirectoryStore(Path(self.settings.text("model_cache")), tiers)
+
+    def hub(self) -> Hub:
+        """The Hub, answers that never change kept in the user's own cache."""
+        from cfslurm.adapters.hub import HuggingFaceHub
+        from cfslurm.adapters.hub_cache import CachedHub
+
+        cache = self.environment.get("XDG_CACHE_HOME")
+        folder = (Path(cache) if cache else self.environment.home / ".cache") / "cfslurm" / "hub"
+        return CachedHub(HuggingFaceHub(self.settings.text("hf_endpoint")), folder)
+
+
+def live(site: str | None) -> Context:
+    """A context for the real world.
+
+    Raises:
+        UserInputError: a setting or the site file is wrong.
+    """
+    environment = read_environment()
+    return Context(
+        environment=environment,
+        settings=load_settings(environment, site),
+        site_file=find_site_file(environment, site),
+        run=run,
+        clock=SystemClock(),
+    )

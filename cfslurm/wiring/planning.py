@@ -1,0 +1,168 @@
+"""From a file that the user names to a plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from cfslurm.adapters.files import read_json
+from cfslurm.adapters.item_files import load_items
+from cfslurm.adapters.resources import shipped_text
+from cfslurm.adapters.solver import solve
+from cfslurm.adapters.validated import validate_json
+from cfslurm.adapters.workflow_file import dump_workflow, load_workflow
+from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.models.quality import read_scores
+from cfslurm.core.models.variants import ModelCatalog
+from cfslurm.core.planner.plan import Plan
+from cfslurm.core.workflow.model import ItemValue, Workflow
+from cfslurm.errors import UserInputError
+from cfslurm.stages.catalogue import discover
+from cfslurm.stages.plan import Planning, make_plan
+from cfslurm.wiring import Context
+
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A workflow with its items, and the plan if the file was one."""
+
+    source: Path
+    workflow: Workflow
+    workdir: Path
+    items: dict[str, tuple[ItemValue, ...]]
+    plan: Plan | None
+
+    @property
+    def item_counts(self) -> dict[str, int]:
+        """The number of items of every task."""
+        return {name: len(self.items.get(name, (None,))) for name in self.workflow.tasks}
+
+    @property
+    def digest(self) -> str:
+        """What tells this work from other work: sha256 of workflow, folder and items."""
+        text = json.dumps(
+            [dump_workflow(self.workflow), str(self.workdir), self.items], ensure_ascii=False
+        )
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan with all that it was made from; no catalogue if the plan came from a file."""
+
+    loaded: Loaded
+    graph: HardwareGraph
+    catalog: ModelCatalog | None
+    plan: Plan
+
+
+def load(path: Path, context: Context) -> Loaded:
+    """Read a workflow, or a plan (``.json``), and the items of its arrays.
+
+    Raises:
+        UserInputError: a file cannot be read.
+        InvalidFileError: everything that is wrong with the workflow.
+    """
+    plan = _load_plan(path) if path.suffix == ".json" else None
+    workflow = plan.workflow if plan else load_workflow(path)
+    workflow = replace(
+        workflow,
+        account=workflow.account or context.settings.text("account") or None,
+        qos=workflow.qos or context.settings.text("qos") or None,
+    )
+    workdir = Path(plan.workdir) if plan else path.resolve().parent
+    loaded = Loaded(
+        source=path.resolve(),
+        workflow=workflow,
+        workdir=workdir,
+        items=load_items(workflow, workdir),
+        plan=plan,
+    )
+    if plan and dict(plan.item_counts) != loaded.item_counts:
+        raise UserInputError(
+            f"{path}: the arrays have other numbers of items than when the plan was made",
+            remedy="Run `cfslurm plan` again.",
+        )
+    return loaded
+
+
+def _load_plan(path: Path) -> Plan:
+    try:
+        data = read_json(path)
+    except (OSError, ValueError) as error:
+        raise UserInputError(
+            f"cannot read the plan {path}: {error}",
+            remedy="Write one with `cfslurm plan workflow.yaml -o plan.json`.",
+        ) from error
+    return validate_json(Plan, data, str(path))
+
+
+def make(
+    loaded: Loaded,
+    context: Context,
+    *,
+    say: Say,
+    hardware: Path | None = None,
+    catalog_file: Path | None = None,
+) -> Planned:
+    """Harvest, discover, plan; a recorded cluster or catalogue stands in where one is named.
+
+    Raises:
+        SlurmUnavailableError: slurmctld does not answer.
+        HubError: a model is not to be had.
+        InfeasibleError: there is no plan, with reasons.
+    """
+    if hardware is None:
+        say("reading the cluster")
+        graph = context.harvest()
+    else:
+        graph = _recorded(HardwareGraph, hardware, "cfslurm harvest -o hardware.json")
+    if loaded.plan is not None:
+        return Planned(loaded=loaded, graph=graph, catalog=None, plan=loaded.plan)
+    catalog = (
+        _discover(loaded, context, say)
+        if catalog_file is None
+        else _recorded(ModelCatalog, catalog_file, "cfslurm plan --save-catalog catalog.json")
+    )
+    say("planning")
+    planning = Planning(
+        workflow=loaded.workflow,
+        workdir=str(loaded.workdir),
+        item_counts=loaded.item_counts,
+        graph=graph,
+        catalog=catalog,
+        engines=context.engines(),
+        price=context.site.gpu_hour_cost,
+    )
+    return Planned(
+        loaded=loaded, graph=graph, catalog=catalog, plan=make_plan(planning, solver=solve)
+    )
+
+
+def _discover(loaded: Loaded, context: Context, say: Say) -> ModelCatalog:
+    if not loaded.workflow.models:
+        return ModelCatalog(endpoint="", discovered_at=context.utc())
+    return discover(
+        loaded.workflow.models,
+        hub=context.hub(),
+        scores=read_scores(shipped_text("core/models/quality.csv")),
+        discovered_at=context.utc(),
+        progress=say,
+    )
+
+
+def _recorded(kind: type[T], path: Path, how: str) -> T:
+    try:
+        data = read_json(path)
+    except (OSError, ValueError) as error:
+        raise UserInputError(
+            f"cannot read {path}: {error}", remedy=f"Write it with `{how}`."
+        ) from error
+    return validate_json(kind, data, str(path))

@@ -1,0 +1,195 @@
+"""From a plan to jobs in Slurm."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfslurm import __version__
+from cfslurm.adapters.resources import shipped_text
+from cfslurm.adapters.run_directory import RunDirectory, open_run, prepare_run, run_ids
+from cfslurm.adapters.validated import validate_json
+from cfslurm.adapters.workflow_file import dump_workflow
+from cfslurm.core.models.variants import Variant
+from cfslurm.core.render.compile import REQUEUE_EXIT, Compiled, RunSettings
+from cfslurm.core.render.programs import ProgramPlaces
+from cfslurm.core.render.scripts import TEMPLATES, ScriptSettings
+from cfslurm.core.render.submission import Submission
+from cfslurm.core.run.description import RunDescription, read_description
+from cfslurm.core.run.ledger import LedgerState, fold
+from cfslurm.core.slurm.sbatch import EXPORTED, Feasibility
+from cfslurm.core.slurm.units import duration_s
+from cfslurm.errors import RunError, SlurmRejectedError
+from cfslurm.stages.prefetch import prefetch
+from cfslurm.stages.submit import Slurm, feasibility, submit
+from cfslurm.stages.write_run import RunContent, compile_run, write_run
+from cfslurm.wiring import Context
+from cfslurm.wiring.planning import Planned, Say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """A run that Slurm has: its description, its jobs, and what is in the queue."""
+
+    description: RunDescription
+    path: Path
+    submission: Submission
+    state: LedgerState
+
+
+def slurm_of(context: Context) -> Slurm:
+    """Slurm, as this user."""
+    return Slurm(run=context.run, clock=context.clock, user=context.environment.user)
+
+
+def compile_for(planned: Planned, context: Context, *, run_id: str, run_dir: Path) -> Compiled:
+    """The jobs and the manifest that a run of this name would have."""
+    settings, store = context.settings, context.store()
+    variants = planned.plan.variants
+    found = {name: store.find(variant) for name, variant in variants.items()}
+    places = ProgramPlaces(
+        folders={name: str(found[name] or store.place(v)) for name, v in variants.items()},
+        cached={name for name, folder in found.items() if folder is not None},
+    )
+    return compile_run(
+        planned.plan,
+        planned.graph,
+        run=RunSettings(
+            run_id=run_id,
+            run_dir=str(run_dir),
+            workdir=str(planned.loaded.workdir),
+            export=tuple(dict.fromkeys((*EXPORTED, *settings.texts("export")))),
+            places=places,
+            prefetch_partition=_prefetch_partition(settings.text("prefetch_on")),
+        ),
+        scripts=ScriptSettings(
+            python=settings.text("node_python") or sys.executable,
+            account=planned.plan.workflow.account or "",
+            qos=planned.plan.workflow.qos or "",
+            signal_lead_s=duration_s(settings.text("signal_lead")),
+            requeue_by_exit=REQUEUE_EXIT in planned.graph.controller.requeue_exits,
+        ),
+        templates={name: shipped_text(f"sbatch_templates/{name}") for name in TEMPLATES},
+    )
+
+
+def _prefetch_partition(where: str) -> str | None:
+    if where == "login":
+        return None
+    return where.removeprefix("partition:") if where.startswith("partition:") else ""
+
+
+def check_feasible(submission: Submission, context: Context) -> dict[str, Feasibility]:
+    """Ask ``sbatch --test-only`` about every job, before any is submitted.
+
+    Raises:
+        SlurmRejectedError: Slurm would refuse one; all refusals are told.
+    """
+    answers = feasibility(submission, slurm=slurm_of(context), this_year=context.this_year)
+    refused = [f"{key}: {answer.message}" for key, answer in answers.items() if not answer.accepted]
+    if refused:
+        raise SlurmRejectedError(
+            f"Slurm would refuse {len(refused)} of {len(answers)} jobs: {'; '.join(refused)}",
+            remedy="Nothing was submitted. `cfslurm submit --dry-run` prints the scripts; "
+            "`cfslurm info` shows partitions, limits and accounts.",
+        )
+    return answers
+
+
+def start_run(planned: Planned, context: Context, *, say: Say) -> Submitted:
+    """Write a run's directory, bring in the models if that is done here, and submit.
+
+    Raises:
+        SlurmRejectedError: Slurm refused; nothing is left in the queue.
+        SlurmUnavailableError: Slurm went silent; the same call finishes the run.
+    """
+    loaded = planned.loaded
+    store = prepare_run(
+        context.runs, loaded.workflow.name, context.environment, now=context.clock.now()
+    )
+    try:
+        compiled = compile_for(planned, context, run_id=store.run_id, run_dir=store.path)
+        say("asking sbatch --test-only")
+        check_feasible(compiled.submission, context)
+        description = RunDescription(
+            run_id=store.run_id,
+            workflow=loaded.workflow.name,
+            digest=loaded.digest,
+            source=str(loaded.source),
+            user=context.environment.user,
+            cluster=planned.graph.controller.cluster,
+            created_at=context.utc(),
+            cfslurm=__version__,
+            items=sum(loaded.item_counts.values()),
+            jobs=len(compiled.submission.jobs),
+        )
+        content = RunContent(
+            description=description,
+            workflow_text=dump_workflow(loaded.workflow),
+            graph=planned.graph,
+            catalog=planned.catalog,
+            plan=planned.plan,
+            items=loaded.items,
+        )
+        write_run(store, content, compiled)
+        if context.settings.text("prefetch_on") == "login":
+            bring_in(tuple(planned.plan.variants.values()), context, say=say)
+        store.publish()
+    except BaseException:
+        store.discard()
+        raise
+    return _submit(store, compiled.submission, description, context, say=say)
+
+
+def _submit(
+    store: RunDirectory,
+    submission: Submission,
+    description: RunDescription,
+    context: Context,
+    *,
+    say: Say,
+) -> Submitted:
+    say(f"submitting {len(submission.jobs)} job(s)")
+    with store.submitting():
+        state = submit(submission, store=store, slurm=slurm_of(context))
+    return Submitted(description=description, path=store.path, submission=submission, state=state)
+
+
+def interrupted_run(digest: str, context: Context) -> RunDirectory | None:
+    """The run of the same work whose submission was cut off; None if there is none."""
+    for run_id in run_ids(context.runs):
+        store = open_run(context.runs, run_id, context.environment)
+        try:
+            description = read_description(store.read_json("run.json"))
+        except RunError:
+            continue
+        if description.digest == digest and _is_unfinished(fold(store.ledger())):
+            return store
+    return None
+
+
+def _is_unfinished(state: LedgerState) -> bool:
+    return not state.is_complete and not state.cancelled
+
+
+def finish_run(store: RunDirectory, context: Context, *, say: Say) -> Submitted:
+    """Go on with a submission that was cut off: exactly the jobs that were prepared then."""
+    description = read_description(store.read_json("run.json"))
+    return _submit(store, submission_of(store), description, context, say=say)
+
+
+def submission_of(store: RunDirectory) -> Submission:
+    """The jobs that a run's directory holds."""
+    return validate_json(
+        Submission, store.read_json("submission/jobs.json"), f"{store.path}/submission/jobs.json"
+    )
+
+
+def bring_in(variants: tuple[Variant, ...], context: Context, *, say: Say) -> None:
+    """Fill the model cache with some variants.
+
+    Raises:
+        CacheError, HubError: a variant cannot be had or stored.
+    """
+    prefetch(variants, store=context.store(), hub=context.hub(), clock=context.clock, progress=say)
