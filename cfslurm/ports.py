@@ -69,6 +69,14 @@ class Hub(Protocol):
 
     endpoint: str
 
+    def ping(self) -> None:
+        """Ask for next to nothing.
+
+        Raises:
+            HubUnavailableError: no usable answer.
+        """
+        ...
+
     def repository(self, repo_id: str, revision: str) -> RepoRecord:
         """A repository and the commit behind a branch, tag or commit.
 
@@ -109,6 +117,10 @@ class ModelStore(Protocol):
 
     def find(self, variant: Variant) -> Path | None:
         """The folder of a published, complete variant; None if no tier has it."""
+        ...
+
+    def place(self, variant: Variant) -> Path:
+        """The folder in which `fetch` would publish a variant."""
         ...
 
     def fetch(

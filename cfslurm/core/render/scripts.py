@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from cfslurm.core.render.sbatch import render
 from cfslurm.core.render.submission import ArrayJob, HetJob, Job, PrefetchJob, Submission
+from cfslurm.core.run.comment import comment_of
 
 TEMPLATES = ("macros.sh.j2", "array.sh.j2", "hetjob.sh.j2", "prefetch.sh.j2")
 _LEAST_LEAD_S = 10
@@ -58,7 +59,7 @@ def _script(
         "job": job,
         "run_id": submission.run_id,
         "run_dir": submission.directory,
-        "comment": f"cfslurm:run={submission.run_id},job={job.key}",
+        "comment": comment_of(submission.run_id, job.key),
         "python": settings.python,
         "account": settings.account,
         "qos": settings.qos,

@@ -1,0 +1,83 @@
+"""cfslurm explain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cfslurm.cli.common import context_of, json_option, say
+from cfslurm.errors import UserInputError
+
+if TYPE_CHECKING:
+    from cfslurm.core.planner.plan import Plan
+    from cfslurm.wiring import Context
+
+
+@click.command(
+    name="explain",
+    epilog="Examples:  cfslurm explain workflow.yaml eval   ·   cfslurm explain last agents/coder   ·   "
+    "cfslurm explain 4711   ·   cfslurm explain last --variant awq --node-class rtx4090",
+)
+@click.argument("target", metavar="FILE|RUN|JOB")
+@click.argument("group", required=False, default="")
+@click.option(
+    "--variant", default="", help="Only what is said of variants with this in their name."
+)
+@click.option(
+    "--node-class", default="", help="Only what is said of node classes with this in their name."
+)
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, *, target: str, group: str, variant: str, node_class: str, as_json: bool
+) -> int | None:
+    """Say why a plan is as it is (FILE or RUN, and GROUP in it), or why a JOB waits.
+
+    Exits with 1 if there is nothing to say.
+    """
+    from cfslurm.cli.output import print_json
+    from cfslurm.core.report.plan_table import explain_text
+
+    context = context_of(ctx)
+    if target.replace("_", "").replace("+", "").isdigit():
+        return _explain_job(target, context, as_json=as_json)
+    plan = _plan_of(target, context)
+    text = explain_text(plan, group=group, variant=variant, node_class=node_class)
+    if as_json:
+        print_json("cfslurm.explain/1", sentences=text.splitlines())
+    else:
+        click.echo(text or "the plan says nothing of that")
+    return None if text else 1
+
+
+def _plan_of(target: str, context: Context) -> Plan:
+    from cfslurm.adapters.run_directory import open_run
+    from cfslurm.adapters.validated import validate_json
+    from cfslurm.core.planner.plan import Plan
+    from cfslurm.wiring.planning import load, make
+
+    if Path(target).is_file():
+        return make(load(Path(target), context), context, say=say).plan
+    store = open_run(context.runs, target, context.environment)
+    return validate_json(Plan, store.read_json("plan.json"), f"{store.path}/plan.json")
+
+
+def _explain_job(job_id: str, context: Context, *, as_json: bool) -> int | None:
+    from cfslurm.cli.output import print_json
+    from cfslurm.core.report.reasons import explain_queued
+    from cfslurm.core.slurm import squeue
+
+    rows = squeue.read_jobs(context.run(squeue.some_jobs_command([job_id])))
+    if not rows:
+        raise UserInputError(
+            f"Slurm does not know job {job_id} (any more)",
+            remedy="`cfslurm queue` lists the jobs, `cfslurm status RUN` what became of them.",
+        )
+    sentences = [explain_queued(row, now=context.clock.now()) for row in rows]
+    if as_json:
+        print_json("cfslurm.explain/1", sentences=sentences)
+    else:
+        click.echo("\n".join(sentences))
+    return None

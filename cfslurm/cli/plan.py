@@ -1,0 +1,64 @@
+"""cfslurm plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cfslurm.cli.common import context_of, json_option, say, workflow_argument
+
+
+@click.command(
+    name="plan",
+    epilog="Examples:  cfslurm plan workflow.yaml   ·   cfslurm plan workflow.yaml -o plan.json   ·   "
+    "cfslurm plan workflow.yaml --hardware hardware.json   (another cluster, recorded there)",
+)
+@workflow_argument
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Save the plan; `submit` takes it."
+)
+@click.option("--all", "show_all", is_flag=True, help="Show every way that was not taken.")
+@click.option(
+    "--hardware", type=click.Path(path_type=Path, exists=True), help="Plan for a recorded cluster."
+)
+@click.option(
+    "--catalog", type=click.Path(path_type=Path, exists=True), help="Use recorded model variants."
+)
+@click.option(
+    "--save-catalog", type=click.Path(path_type=Path), help="Record the model variants found."
+)
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    file: Path,
+    output: Path | None,
+    show_all: bool,
+    hardware: Path | None,
+    catalog: Path | None,
+    save_catalog: Path | None,
+    as_json: bool,
+) -> None:
+    """Choose variant, node class, parallelism and share for everything in FILE.
+
+    Prints what was chosen and what was not, with the reasons. Submits nothing.
+    """
+    from cfslurm.adapters.files import json_text, write_atomic
+    from cfslurm.cli.output import note, print_json
+    from cfslurm.core.report.plan_table import plan_text
+    from cfslurm.wiring.planning import load, make
+
+    context = context_of(ctx)
+    planned = make(load(file, context), context, say=say, hardware=hardware, catalog_file=catalog)
+    if output is not None:
+        write_atomic(output, json_text(planned.plan).encode())
+        note(f"wrote {output}; `cfslurm submit {output}` submits exactly this")
+    if save_catalog is not None and planned.catalog is not None:
+        write_atomic(save_catalog, json_text(planned.catalog).encode())
+        note(f"wrote {save_catalog}")
+    if as_json:
+        print_json("cfslurm.plan/1", plan=planned.plan)
+    else:
+        click.echo(plan_text(planned.plan, show_all=show_all))

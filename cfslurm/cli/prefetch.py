@@ -1,0 +1,57 @@
+"""cfslurm prefetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cfslurm.cli.common import context_of
+from cfslurm.errors import CfslurmError
+
+
+@click.command(
+    name="prefetch",
+    epilog="Examples:  cfslurm prefetch last   ·   cfslurm prefetch plan.json   "
+    "(before `cfslurm submit plan.json`)",
+)
+@click.argument("target", metavar="RUN|PLAN")
+@click.pass_context
+def command(ctx: click.Context, *, target: str) -> None:
+    """Bring the model variants that a run or a plan uses into the shared cache.
+
+    What is there already costs nothing; every byte is verified before it counts. This is also
+    what a run's prefetch job calls.
+    """
+    from cfslurm.adapters.files import read_json
+    from cfslurm.adapters.validated import validate_json
+    from cfslurm.core.planner.plan import Plan
+    from cfslurm.node.prefetch_outcome import PrefetchOutcome
+    from cfslurm.wiring.running import bring_in
+
+    context = context_of(ctx)
+    path, run = _plan_file(target, context.runs)
+    plan = validate_json(Plan, read_json(path), str(path))
+    outcome = PrefetchOutcome(run, environment=context.environment, clock=context.clock)
+    variants = tuple(plan.variants[name] for name in sorted(plan.variants))
+    try:
+        bring_in(variants, context, say=click.echo)
+    except CfslurmError as error:
+        outcome.failed(error)
+        raise
+    outcome.done()
+    click.echo(f"{len(variants)} variant(s) are in {context.settings.text('model_cache')}")
+
+
+def _plan_file(target: str, runs: Path) -> tuple[Path, Path | None]:
+    """The plan, and the run that it belongs to if a run was named (by its folder or its id)."""
+    from cfslurm.adapters.environment import read_environment
+    from cfslurm.adapters.run_directory import open_run
+
+    path = Path(target)
+    if path.is_file():
+        return path, None
+    if (path / "plan.json").is_file():
+        return path / "plan.json", path
+    run = open_run(runs, target, read_environment()).path
+    return run / "plan.json", run

@@ -1,0 +1,136 @@
+"""A plan for people: what was chosen, what was not, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cfslurm.core.planner.plan import Choice, Plan, Rejected
+from cfslurm.core.report.tables import table
+from cfslurm.core.slurm.units import human_bytes, human_seconds
+from cfslurm.core.workflow.model import Weights
+
+_CHOSEN = (
+    "",
+    "GROUP",
+    "VARIANT",
+    "NODE CLASS",
+    "GPUS",
+    "PARTITION",
+    "ITEMS",
+    "EACH",
+    "FIT",
+    "QUALITY",
+    "WHY",
+)
+_MOST_REJECTED = 6
+
+
+def plan_text(plan: Plan, *, show_all: bool) -> str:
+    """The whole plan as text."""
+    parts = [
+        _title(plan),
+        table(_CHOSEN, [_chosen_row(choice) for choice in plan.choices], indent="  "),
+    ]
+    for group in sorted({choice.group for choice in plan.choices}):
+        parts.append(_rejected_text(group, plan.rejected, show_all=show_all))
+    parts.append("Assumptions:\n" + "\n".join(f"  {text}" for text in plan.assumptions))
+    parts.append(f"Cluster {plan.cluster or '?'} as of {plan.harvested_at}.")
+    return "\n".join(part for part in parts if part)
+
+
+def _title(plan: Plan) -> str:
+    objective = plan.workflow.objective
+    name = (
+        f"time {objective.time:g}, cost {objective.cost:g}, quality {objective.quality:g}"
+        if isinstance(objective, Weights)
+        else objective.value
+    )
+    return (
+        f"Plan {plan.workflow.name}   objective {name} ({plan.outcome}, {plan.solver})   "
+        f"{human_seconds(plan.makespan_s)} once started   {plan.gpu_hours:.3g} GPU-h"
+    )
+
+
+def _chosen_row(choice: Choice) -> Sequence[object]:
+    gpus = f"{choice.gpus} {choice.gpu_type}".strip() if choice.gpus else "-"
+    memory = (
+        f"{choice.fit} {human_bytes(choice.need_bytes)}/{human_bytes(choice.limit_bytes)}"
+        if choice.fit
+        else "-"
+    )
+    return (
+        "✔",
+        choice.group,
+        choice.variant or "-",
+        choice.node_class,
+        gpus,
+        ",".join(choice.partitions),
+        choice.items,
+        human_seconds(choice.item_s),
+        memory,
+        f"{choice.quality:g}" if choice.variant else "-",
+        choice.why,
+    )
+
+
+def _rejected_text(group: str, rejected: Sequence[Rejected], *, show_all: bool) -> str:
+    mine = [item for item in rejected if item.group == group]
+    # What would have done comes first: it is what a reader compares with.
+    mine.sort(key=lambda item: not item.reason.startswith("would do"))
+    shown = mine if show_all else mine[:_MOST_REJECTED]
+    if not shown:
+        return ""
+    rows = [
+        ("·", item.variant or "-", item.node_class or "any", item.gpus or "-", item.reason)
+        for item in shown
+    ]
+    text = f"Not taken for {group}:\n" + table(
+        ("", "VARIANT", "NODE CLASS", "GPUS", "REASON"), rows, indent="  "
+    )
+    more = len(mine) - len(shown)
+    return text + (f"\n  … and {more} more (--all shows them)" if more else "")
+
+
+def explain_text(plan: Plan, *, group: str, variant: str, node_class: str) -> str:
+    """Everything that the plan says of a group, a variant or a node class; "" matches all."""
+    chosen = [
+        choice
+        for choice in plan.choices
+        if _matches(choice.group, group)
+        and _matches(choice.variant, variant)
+        and _matches(choice.node_class, node_class)
+    ]
+    refused = [
+        item
+        for item in plan.rejected
+        if _matches(item.group, group)
+        and _matches(item.variant, variant)
+        and _matches(item.node_class, node_class)
+    ]
+    lines = [_sentence(choice) for choice in chosen]
+    lines += [
+        f"{item.group}: not {item.variant or 'the work'}"
+        f"{' on ' + item.node_class if item.node_class else ''}"
+        f"{f' with {item.gpus} GPU(s)' if item.gpus else ''}: {item.reason}."
+        for item in refused
+    ]
+    return "\n".join(lines)
+
+
+def _matches(text: str, wanted: str) -> bool:
+    return wanted.lower() in text.lower()
+
+
+def _sentence(choice: Choice) -> str:
+    what = choice.variant or "the work"
+    where = f"{choice.node_class} ({', '.join(choice.partitions)})"
+    gpus = f" with {choice.gpus} GPU(s)" if choice.gpus else ""
+    memory = "".join(
+        f"\n    {term.name:<12} {human_bytes(term.bytes):>8}  {term.source}"
+        for term in choice.memory
+    )
+    limit = f"\n    {'limit':<12} {human_bytes(choice.limit_bytes):>8}  per GPU" if memory else ""
+    return (
+        f"{choice.group}: {what} on {where}{gpus} for {choice.items} item(s), "
+        f"{human_seconds(choice.item_s)} each ({choice.source}): {choice.why}.{memory}{limit}"
+    )
