@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import runpy
 import shlex
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def read_workflow(raw: bytes, source: str) -> Workflow:
 
 def dump_workflow(workflow: Workflow) -> str:
     """A workflow as YAML; reading it back gives an equal one. Defaults are left out."""
-    return write_yaml(_without_defaults(to_json(workflow), to_json(Workflow(name=""))))
+    return write_yaml(_without_defaults(workflow))
 
 
 def workflow_schema() -> Json:
@@ -205,12 +206,18 @@ def _split(command: str, path: tuple[str, ...], document: YamlDocument) -> Json:
     return list(words)
 
 
-def _without_defaults(data: Json, defaults: Json) -> Json:
-    """Drop top-level keys that have their default; blocks below are written out in full."""
-    if not isinstance(data, dict) or not isinstance(defaults, dict):
-        return data
+def _without_defaults(value: object) -> Json:
+    """As `to_json`, but a key that has its default is left out; the schema always stands first."""
+    if isinstance(value, Mapping):
+        return {str(key): _without_defaults(item) for key, item in value.items()}
+    if not is_dataclass(value) or isinstance(value, type):
+        return to_json(value)
     return {
-        key: value
-        for key, value in data.items()
-        if key in ("schema", "name") or value != defaults.get(key)
+        field.name: _without_defaults(getattr(value, field.name))
+        for field in fields(value)
+        if field.name == "schema" or getattr(value, field.name) != _default(field)
     }
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default_factory() if field.default_factory is not MISSING else field.default

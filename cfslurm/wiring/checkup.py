@@ -168,12 +168,12 @@ def _folder(name: str, path: Path, origin: str) -> Check:
             detail=f"{detail}, not writable",
             remedy="Choose another folder.",
         )
-    if str(path).startswith(("/tmp/", "/var/tmp/")):  # noqa: S108 - looked at, not used
+    if str(path).startswith(("/tmp/", "/var/tmp/")):
         return Check(
             name=name,
             grade="warn",
             detail=f"{detail}: compute nodes have a /tmp of their own",
-            remedy="Choose a folder on a filesystem that all nodes see (CFSLURM_RUNS, CFSLURM_MODEL_CACHE).",
+            remedy="Choose a folder that all nodes see (CFSLURM_RUNS, CFSLURM_MODEL_CACHE).",
         )
     if free < _LEAST_FREE:
         return Check(name=name, grade="warn", detail=detail, remedy="Make room.")
