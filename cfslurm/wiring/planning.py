@@ -153,6 +153,7 @@ def _discover(loaded: Loaded, context: Context, say: Say) -> ModelCatalog:
         loaded.workflow.models,
         hub=context.hub(),
         scores=read_scores(shipped_text("core/models/quality.csv")),
+        clock=context.clock,
         discovered_at=context.utc(),
         progress=say,
     )
