@@ -1,0 +1,175 @@
+"""Claims on a session: who am I, does the holder live, and who is first."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from cfslurm.adapters.environment import Environment
+from cfslurm.adapters.files import json_text, sync_folder
+from cfslurm.core.session import layout
+from cfslurm.core.session.claims import (
+    Claim,
+    Identity,
+    Life,
+    SessionHeldError,
+    check_may_take,
+    claim_document,
+    read_claim,
+)
+from cfslurm.errors import SessionError
+
+_NOBODY = Identity(
+    cluster="", job_id="", restart_count=0, host="an unknown host", boot_id="", pid_namespace="",
+    pid=0, started=0,
+)  # fmt: skip
+_TRIES = 1000
+
+
+def this_process(environment: Environment) -> Identity:
+    """Who is asking: Slurm's numbers, the machine, and the process for ever.
+
+    Raises:
+        SessionError: Slurm's restart count is no number.
+    """
+    restarts = environment.get("SLURM_RESTART_COUNT") or "0"
+    if not (restarts.isascii() and restarts.isdigit()):
+        raise SessionError(
+            f"SLURM_RESTART_COUNT is {restarts!r}, which is no number",
+            remedy="Slurm sets it; do not change it in the job.",
+        )
+    return Identity(
+        cluster=environment.get("SLURM_CLUSTER_NAME") or "",
+        job_id=environment.get("SLURM_JOB_ID") or "",
+        restart_count=int(restarts),
+        host=environment.host,
+        boot_id=_first_line("/proc/sys/kernel/random/boot_id"),
+        pid_namespace=_link("/proc/self/ns/pid"),
+        pid=os.getpid(),
+        started=_started(os.getpid()) or 0,
+    )
+
+
+def life_of(holder: Identity, me: Identity) -> Life:
+    """Whether a holder lives, as far as this machine can see."""
+    if not holder.boot_id or not me.boot_id:
+        return Life.UNKNOWN
+    if holder.boot_id != me.boot_id:
+        return Life.GONE if holder.host == me.host else Life.UNKNOWN  # booted since
+    if holder.pid_namespace != me.pid_namespace:
+        return Life.UNKNOWN
+    return Life.ALIVE if _started(holder.pid) == holder.started else Life.GONE
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _link(path: str) -> str:
+    try:
+        return str(Path(path).readlink())
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> int | None:
+    """A process' start in clock ticks since boot; None if there is none, or only its remains."""
+    status = _first_line(f"/proc/{pid}/stat")
+    fields = status.rpartition(")")[2].split()  # the name before may hold blanks and parentheses
+    if len(fields) < 20 or fields[0] in "ZX":
+        return None
+    return int(fields[19])
+
+
+def list_folder(folder: Path) -> layout.Listing:
+    """What lies in a session's folder. Asking for a single name could be answered from a stale cache."""
+    return layout.read_listing(path.name for path in folder.iterdir())
+
+
+def take_claim(folder: Path, me: Identity, *, session: str, at: str, take_over: bool) -> Claim:
+    """Claim the next epoch, if the last holder allows it; see `check_may_take`.
+
+    Raises:
+        SessionHeldError: somebody else has the session.
+        SessionSupersededError: a later attempt of this job has it.
+        OSError: the folder cannot be used.
+    """
+    for _ in range(_TRIES):
+        listing = list_folder(folder)
+        newest = listing.newest_epoch
+        if newest in listing.epochs and newest not in listing.closed and not take_over:
+            holder = holder_of(folder, newest)
+            check_may_take(holder, life_of(holder.holder, me), me)
+        claim = Claim(epoch=newest + 1, session=session, holder=me, at=at)
+        if _write_claim(folder, claim):
+            return claim
+    raise SessionHeldError(
+        f"{_TRIES} others have claimed session {session} at the same time",
+        remedy="Start one writer for each session.",
+    )
+
+
+def holder_of(folder: Path, epoch: int) -> Claim:
+    """The claim of an epoch; an unknown process if it cannot be read."""
+    try:
+        path = folder / layout.claim_name(epoch)
+        found = read_claim(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        found = None
+    return found or Claim(epoch=epoch, session=folder.name, holder=_NOBODY, at="")
+
+
+def _write_claim(folder: Path, claim: Claim) -> bool:
+    """Publish a claim; False if somebody else has this epoch."""
+    temporary = folder / layout.temporary_name(claim.epoch, secrets.token_hex(8))
+    text = json_text(claim_document(claim)).encode()
+    descriptor = create(temporary)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if not link_new(temporary, folder / layout.claim_name(claim.epoch)):
+            return False
+    except FileNotFoundError:
+        if folder.is_dir():
+            return False  # a later claimant has swept our temporary file away
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(folder)
+    return True
+
+
+def create(path: Path) -> int:
+    """Create a private file and open it for reading and writing; the umask has no say."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, layout.FILE_MODE)
+    os.fchmod(descriptor, layout.FILE_MODE)
+    return descriptor
+
+
+def link_new(temporary: Path, final: Path) -> bool:
+    """Give a finished file its name, unless the name is taken.
+
+    A network filesystem may lose the answer and repeat the question: the name is then taken by us.
+    """
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except FileExistsError:
+        return temporary.stat().st_ino == final.stat(follow_symlinks=False).st_ino
+    return True
+
+
+def close_claim(folder: Path, epoch: int) -> None:
+    """Say that the holder of an epoch writes no more."""
+    try:
+        os.close(create(folder / layout.closed_name(epoch)))
+    except FileExistsError:
+        return
+    sync_folder(folder)

@@ -1,0 +1,302 @@
+"""A session: a program's state that survives requeue, preemption and crash.
+
+from cfslurm import Session
+
+with Session.open("coder") as session:
+    for step in range(session.get("step", 0), 500):
+        ...
+        session["step"] = step + 1
+        session.checkpoint_if_due()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from cfslurm import __version__
+from cfslurm.adapters.clock import SystemClock, utc_text
+from cfslurm.adapters.environment import read_environment
+from cfslurm.adapters.session_claims import close_claim, take_claim, this_process
+from cfslurm.adapters.session_folder import (
+    SessionWriter,
+    make_folder,
+    read_newest,
+    sweep,
+    translated,
+)
+from cfslurm.adapters.session_signals import SignalFlag
+from cfslurm.core.session import journal, rng, values
+from cfslurm.core.session.claims import SessionSupersededError
+from cfslurm.core.session.content import Events, Snapshot, Values, pack
+from cfslurm.errors import SessionError
+from cfslurm.node.session_place import Place, find_place
+from cfslurm.node.session_snapshot import held_by, read_session
+
+REQUEUE = 75
+
+
+class Session(MutableMapping[str, Any]):
+    """State by key, a log of events, results of steps, and random generators; one writer at a time.
+
+    Nothing is on disk before a checkpoint: `checkpoint`, `checkpoint_if_due`, `stop`, and leaving
+    the ``with`` block in the normal way. An exception saves nothing, so that the next attempt goes
+    on from the last checkpoint and not from the middle of a step. Use it from one thread.
+    """
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(self, place: Place, writer: SessionWriter, held: Values) -> None:
+        self.name = place.label
+        self.folder = place.folder
+        self.warnings: tuple[str, ...] = ()
+        self._writer = writer
+        self._held = held
+        self._interval_s = place.interval_s
+        self._clock = SystemClock()
+        self._signals = SignalFlag()
+        self._generators: dict[str, object] = {}
+        self._generation = 0
+        self._saved_at_s = 0.0
+        self._is_open = True
+
+    @classmethod
+    def open(
+        cls,
+        name: str | None = None,
+        *,
+        directory: str | Path | None = None,
+        take_over: bool = False,
+        signals: bool = True,
+    ) -> Self:
+        """Open a session for writing: claim it, read its newest generation, save one of its own.
+
+        A cfslurm job has a place for its session (CFSLURM_SESSION_DIR) and ``name`` is then only
+        for the reader; elsewhere, or with ``directory``, it is the folder ``directory/name``, by
+        default below ``sessions``.
+
+        TERM and USR1 set `interrupted`, unless ``signals`` is off. ``take_over`` takes the session
+        from a holder that may still live: that one stops at its next save.
+
+        Raises:
+            SessionHeldError: somebody else has it.
+            SessionSupersededError: a later attempt of this job has it.
+            SessionError: it cannot be read or written.
+        """
+        environment = read_environment()
+        place = find_place(environment, name, directory)
+        me = this_process(environment)
+        with translated(place.folder):
+            make_folder(place.folder)
+            at = utc_text(SystemClock().now())
+            claim = take_claim(place.folder, me, session=place.label, at=at, take_over=take_over)
+            try:
+                newest = read_newest(place.folder)
+                sweep(place.folder, below=claim.epoch)
+                writer = SessionWriter(place.folder, claim, keep=place.keep, parent=newest)
+                session = cls(place, writer, held_by(newest))
+                session.warnings = newest.warnings if newest else ()
+                session.checkpoint()
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    close_claim(place.folder, claim.epoch)
+                raise
+        for warning in session.warnings:
+            sys.stderr.write(f"cfslurm: session {session.name}: {warning}\n")
+        if signals:
+            session._signals.install()
+        return session
+
+    @staticmethod
+    def read(path: str | Path) -> Snapshot:
+        """Read a session's folder, or one generation of it (``….h5``), without disturbing its writer.
+
+        Raises:
+            SessionError: there is none, or it is damaged, or a newer cfslurm wrote it.
+        """
+        return read_session(Path(path).absolute())
+
+    def __getitem__(self, key: str) -> Any:
+        return self._held.state[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Set a value; it is the caller's own object, and saved as it is at the next checkpoint.
+
+        Raises:
+            SessionError: a session cannot keep it.
+        """
+        values.encode({key: value}, name="session", data={})
+        self._held.state[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._held.state[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held.state)
+
+    def __len__(self) -> int:
+        return len(self._held.state)
+
+    def __repr__(self) -> str:
+        return f"<Session {self.name}, generation {self._generation}, {len(self)} keys>"
+
+    @property
+    def generation(self) -> int:
+        """The number of the last saved generation; it grows, also over restarts."""
+        return self._generation
+
+    @property
+    def restarts(self) -> int:
+        """How often this session was opened before."""
+        return self._writer.claim.epoch - 1
+
+    @property
+    def interrupted(self) -> bool:
+        """True once TERM or USR1 has said that this attempt ends soon."""
+        return self._signals.raised
+
+    @property
+    def events(self) -> Events:
+        """All events, oldest first."""
+        return Events(self._held.lines)
+
+    def append(self, event: Any) -> None:
+        """Add an event as it is now; it is saved with the next checkpoint.
+
+        Raises:
+            SessionError: a session cannot keep it.
+        """
+        tree = values.encode(event, name="event")
+        self._held.lines.append(values.to_bytes(tree))
+
+    def register_rng(self, name: str, generator: Any) -> None:
+        """Save a ``numpy.random.Generator`` or ``random.Random`` with every checkpoint.
+
+        If the session has a state of this name, the generator is put into it now.
+
+        Raises:
+            SessionError: another kind of generator.
+        """
+        if name in self._held.rng:
+            rng.restore(generator, self._held.rng[name], name=name)
+        else:
+            rng.kind_of(generator)
+        self._generators[name] = generator
+
+    def once(self, key: str, function: Callable[[], Any]) -> Any:
+        """The result of an effect that must not happen again: recorded now, replayed after a restart.
+
+        When this has returned, the function never runs again for this key. Killed before that, it
+        may run once more: what it does should carry the key, so that the other side can tell. The
+        rest of the state is not saved; it stays as of the last checkpoint.
+
+        Raises:
+            SessionSupersededError: a later attempt has the session.
+            SessionError: the result cannot be kept or not be saved; the function has run.
+        """
+        if key not in self._held.steps:
+            self._check_open()
+            values.encode(key, name="the key of a step")
+            with translated(self.folder):
+                self._writer.check_fence()
+            tree = values.encode(function(), name=f"the result of step {key!r}")
+            with translated(self.folder):
+                self._writer.record(journal.step_record(key, tree))
+            self._held.steps[key] = tree
+        return values.decode(self._held.steps[key])
+
+    def forget_steps(self) -> int:
+        """Checkpoint without the recorded results: for a place that no restart goes back behind."""
+        steps, self._held.steps = self._held.steps, {}
+        try:
+            return self.checkpoint()
+        except BaseException:
+            self._held.steps = steps
+            raise
+
+    def checkpoint(self) -> int:
+        """Save a generation now and return its number; when this returns, it survives a crash.
+
+        Raises:
+            SessionSupersededError: a later attempt has the session; nothing of this one counts.
+            SessionError: it could not be saved; the last generation is untouched.
+        """
+        self._check_open()
+        for name, generator in self._generators.items():
+            self._held.rng[name] = rng.state_of(generator, name=name)
+        content = pack(self._held)
+        with translated(self.folder):
+            saved = self._writer.publish(
+                content, writer=f"cfslurm {__version__}", saved_at=utc_text(self._clock.now())
+            )
+            self._writer.prune()
+        self._generation = saved.generation
+        self._saved_at_s = self._clock.monotonic()
+        return saved.generation
+
+    def checkpoint_if_due(self) -> bool:
+        """Save if the interval is over; if this attempt was interrupted, save and end the process.
+
+        The one place where a plain loop says "here I can be stopped". The end is `stop`.
+        """
+        if self.interrupted:
+            self.stop()
+        if self._clock.monotonic() - self._saved_at_s < self._interval_s:
+            return False
+        self.checkpoint()
+        return True
+
+    def stop(self) -> NoReturn:
+        """Save, then end the process with exit code 75: the job is requeued and goes on from here."""
+        self.close()
+        raise SystemExit(REQUEUE)
+
+    def close(self) -> None:
+        """Save, then let the session go; nothing happens the second time."""
+        if self._is_open:
+            try:
+                self.checkpoint()
+            finally:
+                self._release()
+
+    def _release(self) -> None:
+        """Let the session go without saving."""
+        if self._is_open:
+            self._is_open = False
+            self._signals.restore()
+            with contextlib.suppress(
+                OSError
+            ):  # the next attempt then sees that this process is gone
+                self._writer.release()
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise SessionError(
+                f"session {self.name} is closed", remedy="Open it again with Session.open."
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Save and close; after an exception only close. A superseded process ends with code 3."""
+        try:
+            if error is None:
+                self.close()
+            else:
+                self._release()
+        except SessionSupersededError as late:
+            error = late
+        if isinstance(error, SessionSupersededError):
+            sys.stderr.write(f"cfslurm: {error}\n  try: {error.remedy}\n")
+            raise SystemExit(error.exit_code) from error
