@@ -127,11 +127,13 @@ def _used_by_type(record: NodeRecord, configured: Mapping[str, int]) -> dict[str
     """
     if record.gres_used is not None:
         used = _count_by_type(record.gres_used)
+        untyped = 0 if "" in configured else used.pop("", 0)
     else:
         used = gpus_in_tres(record.alloc_tres)
-        if len(used) > 1:
-            used.pop("", None)  # the untyped total repeats the typed amounts
-    untyped = 0 if "" in configured else used.pop("", 0)
+        # The untyped total repeats the typed amounts; what is left of it has a type nobody tracks.
+        untyped = max(0, used.pop("", 0) - sum(used.values()))
+        if "" in configured:
+            used, untyped = {"": untyped + sum(used.values())}, 0
     if untyped:
         used = {gpu_type: used.get(gpu_type, 0) + untyped for gpu_type in configured}
     return used

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cfslurm.errors import SlurmOutputError
 
-_ITEM = re.compile(r"(?P<head>[^(,]+)(?:\((?P<note>[^()]*)\))?")
+_ITEM = re.compile(r"(?P<head>[^(),]+)(?:\((?P<note>[^()]*)\))?")
 _COUNT = re.compile(r"(\d+)([KMGTP]?)")
 _SCALE = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4, "P": 1024**5}
 

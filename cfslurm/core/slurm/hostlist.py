@@ -10,8 +10,8 @@ from cfslurm.errors import SlurmOutputError
 
 MAX_NAMES = 100_000
 _PART = re.compile(r"([^\[\],]*)(?:\[([^\]]*)\])?")
-_RANGE = re.compile(r"(\d+)(?:-(\d+))?")
-_NUMBERED = re.compile(r"(.*?)(\d+)")
+_RANGE = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
+_NUMBERED = re.compile(r"(.*?)(\d+)", re.ASCII)
 
 
 def expand(hostlist: str, *, limit: int = MAX_NAMES) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ import re
 from cfslurm.errors import UserInputError
 
 MIB = 1024**2
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?")
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
-_DAYS = re.compile(r"(\d+)-(\d+)(?::(\d\d))?")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT])(?:iB|B)?", re.IGNORECASE)
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?", re.ASCII)
+_CLOCK = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)", re.ASCII)
+_DAYS = re.compile(r"(\d+)-(\d+)(?::(\d\d))?", re.ASCII)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT])(?:iB|B)?", re.IGNORECASE | re.ASCII)
 _SIZE_MIB = {"K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0**2}
 _LONGEST_S = 366 * 86400
 
@@ -77,7 +77,7 @@ def slurm_time_s(text: str) -> int | None:
     """
     if text.upper() in {"UNLIMITED", "INFINITE", "NONE", "N/A", "(NULL)", "NOT_SET"}:
         return None
-    if match := re.fullmatch(r"(\d+):(\d\d)", text):
+    if match := re.fullmatch(r"(\d+):(\d\d)", text, re.ASCII):
         return int(match.group(1)) * 60 + int(match.group(2))
     seconds = _seconds(text)
     if seconds is None:

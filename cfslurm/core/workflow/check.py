@@ -26,9 +26,9 @@ from cfslurm.errors import Problem, UserInputError
 FAMILIES = (
     "none", "fp8", "int8", "awq", "gptq", "w4a16", "nvfp4", "mxfp4", "bitsandbytes", "gguf",
 )  # fmt: skip
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-_REVISION = re.compile(r"[\w][\w./-]{0,199}")
-_SLURM_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]{0,127}")
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_REVISION = re.compile(r"[\w][\w./-]{0,199}", re.ASCII)
+_SLURM_NAME = re.compile(r"[A-Za-z0-9_][\w.+-]{0,127}", re.ASCII)
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Characters that only a shell would read; in an argument list they stay letters.
 _SHELL = re.compile(r"[|;&<>`]|\$\(")

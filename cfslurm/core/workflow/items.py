@@ -10,7 +10,7 @@ from cfslurm.core.workflow.model import Array, ItemValue
 from cfslurm.errors import UserInputError
 
 MAX_ITEMS = 10_000_000
-_RANGE = re.compile(r"(\d{1,9})-(\d{1,9})(?::(\d{1,9}))?")
+_RANGE = re.compile(r"(\d{1,9})-(\d{1,9})(?::(\d{1,9}))?", re.ASCII)
 
 
 def range_items(text: str) -> tuple[int, ...]:

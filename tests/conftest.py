@@ -1,0 +1,40 @@
+"""Nothing of the developer's machine reaches a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_OURS = ("CFSLURM_", "SLURM_", "SBATCH_", "SQUEUE_", "SINFO_", "HF_", "XDG_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(_OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def corpus() -> Path:
+    """Real outputs, one folder for each Slurm version."""
+    return Path(__file__).parent / "corpus"
+
+
+@pytest.fixture(
+    params=["plain", "a b", "it's; echo foo", "$(touch x)", "ünï-コード", "per%cent\\back"]
+)
+def weird_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """Folders whose names break careless code."""
+    folder = tmp_path / str(request.param)
+    folder.mkdir()
+    return folder
