@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cfslurm.cli.common import context_of
 from cfslurm.errors import CfslurmError
+
+if TYPE_CHECKING:
+    from cfslurm.wiring import Context
 
 
 @click.command(
@@ -26,26 +30,28 @@ def command(ctx: click.Context, *, target: str) -> None:
     from cfslurm.adapters.files import read_json
     from cfslurm.adapters.validated import validate_json
     from cfslurm.core.planner.plan import Plan
+    from cfslurm.core.run.sources import NAME, ModelSources
     from cfslurm.node.prefetch_outcome import PrefetchOutcome
     from cfslurm.wiring.running import bring_in
 
     context = context_of(ctx)
-    path, run = _plan_file(target, context.runs)
+    path, run = _plan_file(target, context)
     plan = validate_json(Plan, read_json(path), str(path))
+    sources = context.sources
+    if run is not None:  # what was settled when the run was submitted
+        sources = validate_json(ModelSources, read_json(run / NAME), str(run / NAME))
     outcome = PrefetchOutcome(run, environment=context.environment, clock=context.clock)
-    variants = tuple(plan.variants[name] for name in sorted(plan.variants))
     try:
-        bring_in(variants, context, say=click.echo)
+        bring_in(plan, sources, context, say=click.echo)
     except CfslurmError as error:
         outcome.failed(error)
         raise
     outcome.done()
-    click.echo(f"{len(variants)} variant(s) are in {context.settings.text('model_cache')}")
+    click.echo(f"{len(plan.variants)} variant(s) are in {sources.model_cache}")
 
 
-def _plan_file(target: str, runs: Path) -> tuple[Path, Path | None]:
+def _plan_file(target: str, context: Context) -> tuple[Path, Path | None]:
     """The plan, and the run that it belongs to if a run was named (by its folder or its id)."""
-    from cfslurm.adapters.environment import read_environment
     from cfslurm.adapters.run_directory import open_run
 
     path = Path(target)
@@ -53,5 +59,5 @@ def _plan_file(target: str, runs: Path) -> tuple[Path, Path | None]:
         return path, None
     if (path / "plan.json").is_file():
         return path / "plan.json", path
-    run = open_run(runs, target, read_environment()).path
+    run = open_run(context.runs, target, context.environment).path
     return run / "plan.json", run

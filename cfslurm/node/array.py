@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cfslurm.adapters.environment import Environment
-from cfslurm.core.run.manifest import ArrayEntry
+from cfslurm.core.run.manifest import ArrayEntry, Program
 from cfslurm.core.run.outcomes import Event, finished_items
 from cfslurm.core.workflow.items import item_fields
 from cfslurm.errors import RunError
@@ -34,6 +34,7 @@ from cfslurm.ports import Clock
 class _Task:
     name: str
     entry: ArrayEntry
+    program: Program
     here: Here
     interrupts: Interrupts
     outcome: OutcomeFile
@@ -62,6 +63,7 @@ def run_array_task(
         task = _Task(
             name=entry,
             entry=manifest.arrays[entry],
+            program=manifest.arrays[entry].program_of(job_key),
             here=Here(
                 manifest=manifest,
                 place=place,
@@ -81,7 +83,7 @@ def run_array_task(
 
 
 def _tell_attempt(task: _Task) -> None:
-    program, place = task.entry.program, task.here.place
+    program, place = task.program, task.here.place
     chosen = program.variants.get(place.node_class)
     task.outcome.tell(
         Event.ATTEMPT,
@@ -145,7 +147,7 @@ def _items(run: Path, entry: ArrayEntry, wanted: range) -> Iterator[tuple[int, d
 
 def _run_item(task: _Task, item: int, fields: dict[str, str]) -> Event:
     """Run one item until it is done, has failed as often as it may, or is cut off."""
-    program = task.entry.program
+    program = task.program
     base = surroundings(program, task.here, entry=task.name, session=f"{task.name}.{item}")
     around = with_item(base, index=item, fields=fields)
     for remaining in range(task.entry.retries, -1, -1):
@@ -169,8 +171,8 @@ def _run_item(task: _Task, item: int, fields: dict[str, str]) -> Event:
 def _say(task: _Task, item: int) -> None:
     """A line in the job's log, so that a reader knows whose output follows."""
     variant = ""
-    if task.entry.program.variants:
-        variant = f" with {variant_here(task.entry.program, task.here.place).variant}"
+    if task.program.variants:
+        variant = f" with {variant_here(task.program, task.here.place).variant}"
     sys.stdout.write(
         f"cfslurm: item {item} on {task.here.place.node}{variant}, attempt {task.here.place.attempt}\n"
     )

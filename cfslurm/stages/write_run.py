@@ -13,6 +13,8 @@ from cfslurm.core.render.compile import Compiled, RunSettings, compile_plan
 from cfslurm.core.render.scripts import ScriptSettings, with_scripts
 from cfslurm.core.run.description import RunDescription
 from cfslurm.core.run.manifest import NAME as MANIFEST
+from cfslurm.core.run.sources import NAME as SOURCES
+from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.workflow.model import ItemValue
 from cfslurm.ports import RunStore
 
@@ -30,6 +32,7 @@ class RunContent:
     catalog: ModelCatalog | None
     plan: Plan
     items: Mapping[str, tuple[ItemValue, ...]]
+    sources: ModelSources
 
 
 def compile_run(
@@ -54,6 +57,7 @@ def write_run(store: RunStore, content: RunContent, compiled: Compiled) -> None:
         store.write_document("catalog.json", content.catalog)
     store.write_document("plan.json", content.plan)
     store.write_document(MANIFEST, compiled.manifest)
+    store.write_document(SOURCES, content.sources)
     for name, values in content.items.items():
         lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)
         store.write_text(f"items/{name}.jsonl", "".join(lines))

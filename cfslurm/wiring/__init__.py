@@ -14,6 +14,7 @@ from cfslurm.adapters.config import find_site_file, load_settings
 from cfslurm.adapters.environment import Environment, read_environment
 from cfslurm.adapters.process import run
 from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.site.settings import Settings
 from cfslurm.ports import Clock, Hub, RunCommand
 
@@ -75,21 +76,30 @@ class Context:
 
         return with_overrides(built_in_engines(), self.site.engines)
 
-    def store(self) -> DirectoryStore:
+    @property
+    def sources(self) -> ModelSources:
+        """Where models come from and go to, as the settings say."""
+        return ModelSources(
+            hf_endpoint=self.settings.text("hf_endpoint"),
+            model_cache=self.settings.text("model_cache"),
+            model_cache_tiers=self.settings.texts("model_cache_tiers"),
+        )
+
+    def store(self, sources: ModelSources) -> DirectoryStore:
         """The model cache."""
         from cfslurm.adapters.model_store import DirectoryStore
 
-        tiers = tuple(Path(tier) for tier in self.settings.texts("model_cache_tiers"))
-        return DirectoryStore(Path(self.settings.text("model_cache")), tiers)
+        tiers = tuple(Path(tier) for tier in sources.model_cache_tiers)
+        return DirectoryStore(Path(sources.model_cache), tiers)
 
-    def hub(self) -> Hub:
+    def hub(self, sources: ModelSources) -> Hub:
         """The Hub, answers that never change kept in the user's own cache."""
         from cfslurm.adapters.hub import HuggingFaceHub
         from cfslurm.adapters.hub_cache import CachedHub
 
         cache = self.environment.get("XDG_CACHE_HOME")
         folder = (Path(cache) if cache else self.environment.home / ".cache") / "cfslurm" / "hub"
-        return CachedHub(HuggingFaceHub(self.settings.text("hf_endpoint")), folder)
+        return CachedHub(HuggingFaceHub(sources.hf_endpoint), folder)
 
 
 def live(site: str | None) -> Context:

@@ -183,7 +183,7 @@ def _folder(name: str, path: Path, origin: str) -> Check:
 def _hub(context: Context) -> Check:
     endpoint = context.settings.text("hf_endpoint")
     try:
-        context.hub().ping()
+        context.hub(context.sources).ping()
     except CfslurmError as error:
         return Check(name="Hub", grade="warn", detail=error.message, remedy=error.remedy)
     return Check(name="Hub", grade="ok", detail=endpoint)

@@ -151,7 +151,7 @@ def _discover(loaded: Loaded, context: Context, say: Say) -> ModelCatalog:
         return ModelCatalog(endpoint="", discovered_at=context.utc())
     return discover(
         loaded.workflow.models,
-        hub=context.hub(),
+        hub=context.hub(context.sources),
         scores=read_scores(shipped_text("core/models/quality.csv")),
         clock=context.clock,
         discovered_at=context.utc(),

@@ -11,13 +11,14 @@ from cfslurm.adapters.resources import shipped_text
 from cfslurm.adapters.run_directory import RunDirectory, open_run, prepare_run, run_ids
 from cfslurm.adapters.validated import validate_json
 from cfslurm.adapters.workflow_file import dump_workflow
-from cfslurm.core.models.variants import Variant
+from cfslurm.core.planner.plan import Plan
 from cfslurm.core.render.compile import REQUEUE_EXIT, Compiled, RunSettings
 from cfslurm.core.render.programs import ProgramPlaces
 from cfslurm.core.render.scripts import TEMPLATES, ScriptSettings
 from cfslurm.core.render.submission import Submission
 from cfslurm.core.run.description import RunDescription, read_description
 from cfslurm.core.run.ledger import LedgerState, fold
+from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.slurm.sbatch import EXPORTED, Feasibility
 from cfslurm.core.slurm.units import duration_s
 from cfslurm.errors import RunError, SlurmRejectedError
@@ -45,7 +46,7 @@ def slurm_of(context: Context) -> Slurm:
 
 def compile_for(planned: Planned, context: Context, *, run_id: str, run_dir: Path) -> Compiled:
     """The jobs and the manifest that a run of this name would have."""
-    settings, store = context.settings, context.store()
+    settings, store = context.settings, context.store(context.sources)
     variants = planned.plan.variants
     found = {name: store.find(variant) for name, variant in variants.items()}
     places = ProgramPlaces(
@@ -131,10 +132,11 @@ def start_run(planned: Planned, context: Context, *, say: Say) -> Submitted:
             catalog=planned.catalog,
             plan=planned.plan,
             items=loaded.items,
+            sources=context.sources,
         )
         write_run(store, content, compiled)
         if context.settings.text("prefetch_on") == "login":
-            bring_in(tuple(planned.plan.variants.values()), context, say=say)
+            bring_in(planned.plan, context.sources, context, say=say)
         store.publish()
     except BaseException:
         store.discard()
@@ -186,10 +188,16 @@ def submission_of(store: RunDirectory) -> Submission:
     )
 
 
-def bring_in(variants: tuple[Variant, ...], context: Context, *, say: Say) -> None:
-    """Fill the model cache with some variants.
+def bring_in(plan: Plan, sources: ModelSources, context: Context, *, say: Say) -> None:
+    """Fill the model cache with the variants of a plan.
 
     Raises:
         CacheError, HubError: a variant cannot be had or stored.
     """
-    prefetch(variants, store=context.store(), hub=context.hub(), clock=context.clock, progress=say)
+    prefetch(
+        [plan.variants[name] for name in sorted(plan.variants)],
+        store=context.store(sources),
+        hub=context.hub(sources),
+        clock=context.clock,
+        progress=say,
+    )

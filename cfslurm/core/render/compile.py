@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,12 @@ from cfslurm.core.planner.plan import Choice, Plan
 from cfslurm.core.render.asks import has_one_gpu_type, select
 from cfslurm.core.render.packing import pack_size
 from cfslurm.core.render.prefetch import prefetch_ask
-from cfslurm.core.render.programs import ProgramPlaces, component_program, task_program
+from cfslurm.core.render.programs import (
+    ProgramPlaces,
+    component_program,
+    task_program,
+    variants_by_class,
+)
 from cfslurm.core.render.submission import (
     ArrayJob,
     Ask,
@@ -171,7 +177,7 @@ class _Builder:
         return (
             [replace(job, depends=depends, nice=nice) for job in jobs],
             ArrayEntry(
-                program=task_program(task, choices, self._plan, self._settings.places),
+                program=task_program(task, self._plan),
                 items=f"items/{name}.jsonl" if task.array is not None else "",
                 parts=parts,
                 retries=task.retries,
@@ -191,8 +197,14 @@ class _Builder:
             max_items_by_time=max(1, int(limit // per_item)),
         )
         most = pack * self._graph.controller.max_array_size
+        variants = variants_by_class(shape, self._plan, self._settings.places)
         return [
-            ArrayPart(first=start, count=min(most, first + count - start), pack=pack)
+            ArrayPart(
+                first=start,
+                count=min(most, first + count - start),
+                pack=pack,
+                variants=variants,
+            )
             for start in range(first, first + count, most)
         ]
 
@@ -319,9 +331,11 @@ def _shapes(
 ) -> list[list[Choice]]:
     """Choices that ask Slurm for the same thing share an array: Slurm binds its tasks late.
 
-    Nodes with GPUs of several types need a typed GRES and stay apart.
+    Nodes with GPUs of several types need a typed GRES and stay apart, and so does a second variant
+    on a class that has one already: a task knows its variant by its node.
     """
     groups: dict[tuple[object, ...], list[Choice]] = {}
+    seen: Counter[str] = Counter()
     for choice in choices:
         alone = choice.gpus and not has_one_gpu_type(classes[choice.node_class], graph)
         shape = (
@@ -329,7 +343,9 @@ def _shapes(
             choice.cpus,
             choice.mem_mib,
             choice.time_limit_s,
-            choice.node_class if alone else "",
+            choice.node_class if alone or seen[choice.node_class] else "",
+            seen[choice.node_class],
         )
+        seen[choice.node_class] += 1
         groups.setdefault(shape, []).append(choice)
     return list(groups.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import join
 
 from cfslurm.core.models.variants import Variant
@@ -21,31 +21,32 @@ class ProgramPlaces:
     cached: Set[str]
 
 
-def task_program(
-    task: Task, choices: Sequence[Choice], plan: Plan, places: ProgramPlaces
-) -> Program:
-    """The program of a task."""
-    return _program(task, choices, plan, places)
+def task_program(task: Task, plan: Plan) -> Program:
+    """The program of a task; its variants belong to its jobs."""
+    return _program(task, plan)
 
 
 def component_program(
     component: Component, choice: Choice, plan: Plan, places: ProgramPlaces
 ) -> Program:
     """The program of a gang's component."""
-    return _program(component, (choice,), plan, places)
+    return replace(_program(component, plan), variants=variants_by_class([choice], plan, places))
 
 
-def _program(
-    part: Task | Component, choices: Sequence[Choice], plan: Plan, places: ProgramPlaces
-) -> Program:
+def variants_by_class(
+    choices: Sequence[Choice], plan: Plan, places: ProgramPlaces
+) -> dict[str, VariantPlace]:
+    """The variant of each node class; every class stands in one of the choices at the most."""
+    return {choice.node_class: _place(choice, plan, places) for choice in choices if choice.variant}
+
+
+def _program(part: Task | Component, plan: Plan) -> Program:
     session = part.session
     return Program(
         command=part.command,
         environment=dict(part.env),
         workdir=join(plan.workdir, part.workdir or ""),
-        variants={
-            choice.node_class: _place(choice, plan, places) for choice in choices if choice.variant
-        },
+        variants={},
         checkpoint_s=duration_s(session.checkpoint) if session else 0,
         keep=session.keep if session else 0,
     )

@@ -6,7 +6,7 @@ Read with plain ``json``, so that the node side needs nothing but the standard l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cfslurm.core.documents import Json
@@ -56,11 +56,16 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayPart:
-    """The items of one array job: ``count`` items from ``first`` on, ``pack`` for each array task."""
+    """The items of one array job: ``count`` items from ``first`` on, ``pack`` for each array task.
+
+    ``variants`` maps a node class to the variant that the job's tasks use there: two jobs of one
+    entry may use two variants on the same nodes.
+    """
 
     first: int
     count: int
     pack: int
+    variants: Mapping[str, VariantPlace] = field(default_factory=dict)
 
     def items_of(self, array_task_id: int) -> range:
         """The items of one array task."""
@@ -86,6 +91,10 @@ class ArrayEntry:
     parts: Mapping[str, ArrayPart]
     retries: int
     time_limit_s: int
+
+    def program_of(self, job_key: str) -> Program:
+        """The program with the variants of one job."""
+        return replace(self.program, variants=self.parts[job_key].variants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +165,7 @@ def _manifest(data: Any) -> Manifest:
             **{
                 **entry,
                 "program": _program(entry["program"]),
-                "parts": {key: ArrayPart(**part) for key, part in entry["parts"].items()},
+                "parts": {key: _part(part) for key, part in entry["parts"].items()},
             }
         )
         for name, entry in data["arrays"].items()
@@ -177,5 +186,13 @@ def _manifest(data: Any) -> Manifest:
 
 
 def _program(data: Any) -> Program:
-    variants = {name: VariantPlace(**place) for name, place in data["variants"].items()}
+    variants = _variants(data["variants"])
     return Program(**{**data, "command": tuple(data["command"]), "variants": variants})
+
+
+def _part(data: Any) -> ArrayPart:
+    return ArrayPart(**{**data, "variants": _variants(data["variants"])})
+
+
+def _variants(data: Any) -> dict[str, VariantPlace]:
+    return {node_class: VariantPlace(**place) for node_class, place in data.items()}
