@@ -62,6 +62,13 @@ def read_profile(raw: bytes, source: str) -> ClusterProfile:
         InvalidFileError: everything that is wrong with it.
     """
     document = read_yaml(raw, source)
+    if document.data is None:
+        empty = Problem(
+            path="",
+            message="the file is empty",
+            remedy="docs/how-to/sandbox.md shows a small profile to start from.",
+        )
+        raise InvalidFileError(source, (empty,), text=document.text)
     profile = validate(ClusterProfile, document)
     found = (*problems(profile), *_unknown_cards(profile, gpu_catalogue()))
     if found:

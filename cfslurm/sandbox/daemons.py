@@ -75,7 +75,9 @@ class Launcher:
         return self._start("slurmctld", "-D")
 
     def slurmd(self, node: str) -> Started:
-        """A node."""
+        """A node. Its job steps take over its directory, by which they are known."""
+        self.layout.spool(node).mkdir(mode=0o755, exist_ok=True)
+        self.layout.spool(node).chmod(0o755)
         return self._start("slurmd", "-D", "-N", node, node=node)
 
     def slurmdbd(self) -> Started:
@@ -96,7 +98,7 @@ class Launcher:
         child = process.start(
             (str(self.programs[program]), *options),
             environment={**self._environment, **marks, **(extra or {})},
-            directory=self.layout.prefix,
+            directory=self.layout.spool(node) if node else self.layout.folder,
             stdout=output,
         )
         known = identify(child.pid)

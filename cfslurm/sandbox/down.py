@@ -13,6 +13,7 @@ from cfslurm.sandbox.processes import Process
 from cfslurm.sandbox.state import DAEMON_MARK, State, read_state
 
 _END_S = 20.0
+_DAEMONS = ("slurmctld", "slurmd", "slurmstepd", "slurmdbd")
 
 
 def down(place: Path, *, environment: Environment, clock: Clock) -> State | None:
@@ -35,10 +36,26 @@ def down(place: Path, *, environment: Environment, clock: Clock) -> State | None
         state = read_state(place)
         if state is None:  # another `down` was faster
             return None
-        refuse_other_host(state, environment)
+        refuse_strangers(state, environment)
         end_processes(state, clock=clock)
         erase(state)
     return state
+
+
+def refuse_strangers(state: State, environment: Environment) -> None:
+    """Only its owner changes a sandbox: its state file says which processes to end.
+
+    That goes for root too, who would otherwise end whatever somebody else has written there.
+
+    Raises:
+        SetupError: it belongs to another user, or another host.
+    """
+    refuse_other_host(state, environment)
+    if state.layout.folder.stat().st_uid != environment.uid:
+        raise SetupError(
+            f"the sandbox in {state.folder} belongs to {state.user}",
+            remedy=f"Run the same command as {state.user}, or use one of your own: --name NAME.",
+        )
 
 
 def refuse_other_host(state: State, environment: Environment) -> None:
@@ -71,22 +88,34 @@ def end_processes(state: State, *, clock: Clock) -> None:
 
 
 def own_processes(state: State, *, node: str | None = None) -> set[Process]:
-    """The processes of a sandbox, or of one of its nodes: daemons, job steps, and what jobs have started.
+    """The processes of a sandbox, or of one of its nodes: daemons, job steps, what jobs have started.
 
-    A daemon and a job step carry the sandbox' mark in their environment; a job's process has its
-    SLURM_CONF and the name of a node. A user's shell has SLURM_CONF too, but runs on no node.
+    A job's process has the sandbox' SLURM_CONF and the name of a node in its environment. A user's
+    shell has SLURM_CONF too, but runs on no node.
     """
-    marks: dict[str, str | None] = {DAEMON_MARK: state.mark}
     job: dict[str, str | None] = {
         "SLURM_CONF": str(state.layout.slurm_conf),
         "SLURMD_NODENAME": node,
     }
+    found = slurm_processes(state, node=node) | processes.with_variables(job)
+    return processes.with_descendants(found)
+
+
+def slurm_processes(state: State, *, node: str | None = None) -> set[Process]:
+    """The daemons and job steps of a sandbox, or of one of its nodes.
+
+    A daemon carries the sandbox' mark in its environment. A job step does too, but may have written
+    its title over it (Slurm 24.11 does): it is known by the directory that it has from its slurmd.
+    """
+    layout = state.layout
+    marks: dict[str, str | None] = {DAEMON_MARK: state.mark}
     if node is not None:
         marks[NODE_MARK] = node
-    found = processes.with_variables(marks) | processes.with_variables(job)
+    place = layout.folder if node is None else layout.spool(node)
+    found = processes.with_variables(marks) | processes.at_work_in(place, _DAEMONS)
     if node is None and state.boot_id == processes.boot_id():
-        found |= {daemon.process for daemon in state.daemons}
-    return processes.with_descendants(found)
+        found |= {d.process for d in state.daemons if processes.is_running(d.process)}
+    return found
 
 
 def erase(state: State) -> None:

@@ -12,7 +12,7 @@ from cfslurm.errors import SlurmOutputError, UserInputError
 from cfslurm.ports import Clock
 from cfslurm.sandbox import client, folder, processes
 from cfslurm.sandbox.daemons import Launcher, wait_for
-from cfslurm.sandbox.down import own_processes
+from cfslurm.sandbox.down import own_processes, refuse_strangers, slurm_processes
 from cfslurm.sandbox.programs import find_programs
 from cfslurm.sandbox.state import State, read_state, write_state
 
@@ -40,14 +40,24 @@ def fail(sandbox: Sandbox, hostlist: str) -> tuple[str, ...]:
         SetupError: slurmctld does not take it.
     """
     state = sandbox.state
+    refuse_strangers(state, sandbox.environment)
     names = _node_names(state, hostlist)
     with folder.locked(state.layout.folder):
         for name in names:
-            own = own_processes(state, node=name)
-            processes.kill(own)
-            processes.wait_until_gone(own, clock=sandbox.clock, within_s=_END_S)
+            _cut_power(state, name, sandbox.clock)
         client.must(_update(state, names, "state=down", "reason=cfslurm sandbox fail"))
     return names
+
+
+def _cut_power(state: State, node: str, clock: Clock) -> None:
+    """End all processes of a node, slurmd and its job steps first.
+
+    A job step that outlives its job by a moment reports the job as failed, and nothing is requeued.
+    """
+    everything = own_processes(state, node=node)
+    for group in (slurm_processes(state, node=node), everything):
+        processes.kill(group)
+        processes.wait_until_gone(group, clock=clock, within_s=_END_S)
 
 
 def recover(sandbox: Sandbox, hostlist: str) -> tuple[str, ...]:
@@ -57,6 +67,7 @@ def recover(sandbox: Sandbox, hostlist: str) -> tuple[str, ...]:
         UserInputError: there is no such node.
         SetupError: a slurmd does not start.
     """
+    refuse_strangers(sandbox.state, sandbox.environment)
     names = _node_names(sandbox.state, hostlist)
     programs = find_programs(accounting=False)
     with folder.locked(sandbox.state.layout.folder):

@@ -63,6 +63,10 @@ class Layout:
         """MariaDB listens here and nowhere else."""
         return self.prefix / "run" / "mariadb.socket"
 
+    def spool(self, node: str) -> Path:
+        """Where a slurmd and its job steps work."""
+        return self.folder / "spool" / node
+
     def log(self, name: str) -> Path:
         """What a daemon writes, by its file's name without the suffix."""
         return self.prefix / "log" / f"{name}.log"
@@ -115,11 +119,8 @@ def create(folder: Path) -> tuple[Path, ...]:
             if not parent.exists():
                 parent.mkdir(mode=0o755)
                 made.insert(0, parent)
-        if folder.is_symlink() or (folder.exists() and not _is_empty_folder(folder)):
-            raise UserInputError(
-                f"{folder} is there already and is not a sandbox",
-                remedy="Name a folder that is not there yet: `cfslurm sandbox up --dir FOLDER`.",
-            )
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            raise _not_ours(folder)
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise SetupError(
@@ -129,8 +130,31 @@ def create(folder: Path) -> tuple[Path, ...]:
     return tuple(made)
 
 
-def _is_empty_folder(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
+def refuse_occupied(folder: Path) -> None:
+    """Go on only in an empty folder; asked while it is `locked`, so that it stays so.
+
+    Raises:
+        SetupError: another `up` has just made a sandbox here.
+        UserInputError: there is something else in it.
+    """
+    if is_sandbox(folder):
+        raise _busy(folder)
+    if any(folder.iterdir()):
+        raise _not_ours(folder)
+
+
+def _not_ours(folder: Path) -> UserInputError:
+    return UserInputError(
+        f"{folder} is there already and is not a sandbox",
+        remedy="Name a folder that is not there yet: `cfslurm sandbox up --dir FOLDER`.",
+    )
+
+
+def _busy(folder: Path) -> SetupError:
+    return SetupError(
+        f"another cfslurm is working on the sandbox in {folder}",
+        remedy="Run the same command again when it is done.",
+    )
 
 
 def furnish(layout: Layout, *, is_root: bool) -> None:
@@ -229,10 +253,7 @@ def locked(folder: Path) -> Iterator[None]:
             if not os.path.samestat(os.fstat(descriptor), folder.lstat()):
                 raise BlockingIOError  # deleted and made anew between open and flock
         except (BlockingIOError, FileNotFoundError) as error:
-            raise SetupError(
-                f"another cfslurm is working on the sandbox in {folder}",
-                remedy="Wait until it is done; `cfslurm sandbox status` says how far it is.",
-            ) from error
+            raise _busy(folder) from error
         yield
     finally:
         os.close(descriptor)

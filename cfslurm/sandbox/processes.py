@@ -59,6 +59,19 @@ def with_variables(wanted: Mapping[str, str | None]) -> set[Process]:
     return found
 
 
+def at_work_in(folder: Path, programs: tuple[str, ...]) -> set[Process]:
+    """The processes that run one of these programs (or ``NAME-…``) with a working directory in a folder."""
+    found = set()
+    real = os.path.realpath(folder)
+    for pid in _pids():
+        program, directory = _link(pid, "exe"), _link(pid, "cwd")
+        name = Path(program.removesuffix(" (deleted)")).name.split("-", 1)[0]
+        inside = directory == real or directory.startswith(f"{real}/")
+        if name in programs and inside and (process := identify(pid)):
+            found.add(process)
+    return found
+
+
 def with_descendants(processes: Collection[Process]) -> set[Process]:
     """The processes, their children, and so on."""
     children: dict[int, list[int]] = {}
@@ -120,6 +133,13 @@ def _stat(pid: int) -> list[str] | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text[text.rindex(")") + 2 :].split()  # the name may hold blanks and brackets
+
+
+def _link(pid: int, name: str) -> str:
+    try:
+        return str((_PROC / str(pid) / name).readlink())
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
 
 
 def _has_variables(pid: int, wanted: Mapping[str, str | None]) -> bool:

@@ -104,7 +104,7 @@ def _yaml(value: object) -> str:
     plain = text.replace("_", "").replace("-", "").replace("/", "").isalnum()
     if plain and text[0].isalpha() and text.isascii() and text.lower() not in _WORDS:
         return text
-    return json.dumps(text)
+    return json.dumps(text, ensure_ascii=False)
 
 
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})

@@ -10,6 +10,7 @@ from cfslurm.core.slurm.scontrol import NodeRecord
 from cfslurm.core.slurm.squeue import QueuedJob
 from cfslurm.errors import SetupError, SlurmError
 from cfslurm.sandbox import client
+from cfslurm.sandbox.daemons import port_answers
 from cfslurm.sandbox.processes import boot_id, is_running
 from cfslurm.sandbox.state import Daemon, State, read_state
 
@@ -59,7 +60,9 @@ def look(state: State) -> Status:
         DaemonStatus(daemon=daemon, runs=same_boot and is_running(daemon.process))
         for daemon in state.daemons
     )
-    nodes = client.nodes(state.layout) if any(one.runs for one in daemons) else ()
+    # Without this look at the port, scontrol would try for ten seconds to reach a dead slurmctld.
+    answers = any(one.runs for one in daemons) and port_answers(state.slurmctld_port)
+    nodes = client.nodes(state.layout) if answers else ()
     return Status(state=state, daemons=daemons, nodes=nodes, jobs=_jobs(state) if nodes else ())
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cfslurm.core.render.cluster_profile import ClusterProfile
 from cfslurm.errors import SetupError
 from cfslurm.ports import Clock
 from cfslurm.sandbox import folder
-from cfslurm.sandbox.down import end_processes, erase, refuse_other_host
+from cfslurm.sandbox.down import end_processes, erase, refuse_strangers
 from cfslurm.sandbox.processes import boot_id, is_running
 from cfslurm.sandbox.programs import find_programs, slurm_version
 from cfslurm.sandbox.start import Surroundings, start
@@ -66,6 +67,7 @@ def up(
     for note in _notes(request.folder, environment):
         tell(note)
     with folder.locked(request.folder):
+        folder.refuse_occupied(request.folder)
         state = State(
             name=request.name,
             folder=str(request.folder),
@@ -80,19 +82,31 @@ def up(
             accounting=request.accounting,
             made_folders=tuple(str(path) for path in made),
         )
-        try:
+        surroundings = Surroundings(
+            profile=request.profile, programs=programs, version=version,
+            environment=environment, clock=clock, tell=tell,
+        )  # fmt: skip
+        with _undone_on_failure(state, keep=request.keep, clock=clock):
             write_state(state)
-            surroundings = Surroundings(
-                profile=request.profile, programs=programs, version=version,
-                environment=environment, clock=clock, tell=tell,
-            )  # fmt: skip
             state = start(state, surroundings)
-        except BaseException:
-            end_processes(state, clock=clock)
-            if not request.keep:
-                erase(state)
-            raise
     return Up(state=state, already=False, took_s=clock.monotonic() - began)
+
+
+@contextmanager
+def _undone_on_failure(state: State, *, keep: bool, clock: Clock) -> Iterator[None]:
+    """End what has been started and delete the folder if anything goes wrong, Ctrl-C too."""
+    try:
+        yield
+    except BaseException as error:
+        end_processes(state, clock=clock)
+        if not keep:
+            erase(state)
+        if isinstance(error, OSError):
+            raise SetupError(
+                f"the sandbox cannot be written: {error.filename or ''} {error.strerror}",
+                remedy="Is the disk full? --dir names a folder on another one.",
+            ) from error
+        raise
 
 
 def _short_name(request: Request, environment: Environment) -> Path:
@@ -120,7 +134,7 @@ def _running(
 
 def _is_up(state: State, environment: Environment) -> bool:
     """True if it runs, nodes that were made to fail aside; False if nothing worth keeping does."""
-    refuse_other_host(state, environment)
+    refuse_strangers(state, environment)
     if state.phase == "starting" or state.boot_id != boot_id():
         return False
     needed = [daemon for daemon in state.daemons if not daemon.node]
