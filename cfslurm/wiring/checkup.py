@@ -120,14 +120,6 @@ def _controller(context: Context) -> tuple[HardwareGraph | None, Check]:
 
 def _slurm_settings(graph: HardwareGraph) -> Iterator[Check]:
     controller = graph.controller
-    if 75 in controller.requeue_exits:
-        yield Check(name="Requeue", grade="ok", detail="RequeueExit holds 75")
-    else:
-        yield Check(
-            name="Requeue",
-            grade="ok",
-            detail="no RequeueExit=75: jobs ask for their requeue themselves (scontrol requeue)",
-        )
     if controller.requeue_delay_s > 30:
         yield Check(
             name="Requeue wait",

@@ -12,7 +12,7 @@ from cfslurm.adapters.run_directory import RunDirectory, open_run, prepare_run, 
 from cfslurm.adapters.validated import validate_json
 from cfslurm.adapters.workflow_file import dump_workflow
 from cfslurm.core.planner.plan import Plan
-from cfslurm.core.render.compile import REQUEUE_EXIT, Compiled, RunSettings
+from cfslurm.core.render.compile import Compiled, RunSettings
 from cfslurm.core.render.programs import ProgramPlaces
 from cfslurm.core.render.scripts import TEMPLATES, ScriptSettings
 from cfslurm.core.render.submission import Submission
@@ -69,7 +69,6 @@ def compile_for(planned: Planned, context: Context, *, run_id: str, run_dir: Pat
             account=planned.plan.workflow.account or "",
             qos=planned.plan.workflow.qos or "",
             signal_lead_s=duration_s(settings.text("signal_lead")),
-            requeue_by_exit=REQUEUE_EXIT in planned.graph.controller.requeue_exits,
         ),
         templates={name: shipped_text(f"sbatch_templates/{name}") for name in TEMPLATES},
     )

@@ -12,6 +12,7 @@ import time
 from cfslurm import Session
 
 PACE_S = 0.1
+PATIENCE_S = 20
 
 
 def main() -> None:
@@ -41,14 +42,15 @@ def main() -> None:
 
 
 def ask(address: str, step: int, text: str, session: Session) -> str:
-    """One question, one answer; if the other side is gone, the gang is being preempted."""
-    try:
-        return str(json.loads(tell(address, step, text))["text"])
-    except (OSError, ValueError):
-        deadline = time.monotonic() + 10
-        while not session.interrupted and time.monotonic() < deadline:
+    """One question, one answer. A peer may still be starting, or be about to be preempted with us."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return str(json.loads(tell(address, step, text))["text"])
+        except (OSError, ValueError):
+            if session.interrupted or time.monotonic() > deadline:
+                session.stop()
             time.sleep(0.1)
-        session.stop()
 
 
 def tell(address: str, step: int | None, text: str) -> str:

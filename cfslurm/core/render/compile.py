@@ -41,7 +41,6 @@ from cfslurm.core.workflow.model import Gang, Need, Priority, Task
 from cfslurm.errors import UserInputError
 
 PREFETCH_KEY = "prefetch"
-REQUEUE_EXIT = 75
 # A job that is preempted, times out or loses its node this often is given up.
 MAX_REQUEUES = 100
 _NICE = {Priority.HIGH: 0, Priority.NORMAL: 50, Priority.LOW: 1000}
@@ -102,7 +101,6 @@ def compile_plan(plan: Plan, graph: HardwareGraph, settings: RunSettings) -> Com
             workflow=plan.workflow.name,
             classes={c.name: fold(c.node_names) for c in plan.classes},
             addresses={n.name: n.address for n in graph.nodes if n.address != n.name},
-            requeue_by_exit=REQUEUE_EXIT in graph.controller.requeue_exits,
             max_requeues=MAX_REQUEUES,
             arrays=arrays,
             gangs=gangs,

@@ -48,6 +48,7 @@ def render(templates: Mapping[str, str], name: str, values: Mapping[str, object]
     environment.filters = {
         "sh": lambda value: _Safe(shlex.quote(str(value))),
         "sh_words": lambda words: _Safe(shlex.join(str(word) for word in words)),
+        "shell": _Safe,  # words of the template itself, never a value
         "sbatch": _sbatch,
         "remark": _remark,
         "time_limit": time_limit,

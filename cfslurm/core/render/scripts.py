@@ -26,7 +26,6 @@ class ScriptSettings:
     account: str
     qos: str
     signal_lead_s: int
-    requeue_by_exit: bool
 
 
 def with_scripts(
@@ -64,7 +63,6 @@ def _script(
         "account": settings.account,
         "qos": settings.qos,
         "nice": nice,
-        "requeue_by_exit": settings.requeue_by_exit,
         # Not more than a quarter of the job: a job of a minute must do something besides saving.
         "signal_lead_s": max(_LEAST_LEAD_S, min(settings.signal_lead_s, shortest // 4)),
     }

@@ -123,8 +123,7 @@ class Manifest:
     """Everything a node must know.
 
     ``classes`` maps a node class to its nodes (a hostlist); ``addresses`` holds the nodes whose
-    address is not their name. ``requeue_by_exit`` is True where the site has RequeueExit=75, so that
-    the exit code is enough.
+    address is not their name.
     """
 
     schema: str = SCHEMA
@@ -133,7 +132,6 @@ class Manifest:
     workflow: str
     classes: Mapping[str, str]
     addresses: Mapping[str, str]
-    requeue_by_exit: bool
     max_requeues: int
     arrays: Mapping[str, ArrayEntry] = field(default_factory=dict)
     gangs: Mapping[str, GangEntry] = field(default_factory=dict)
