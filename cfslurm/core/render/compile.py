@@ -232,6 +232,13 @@ class _Builder:
 
     def gang(self, name: str, gang: Gang, earlier: Sequence[Job]) -> tuple[list[HetJob], GangEntry]:
         chosen = {part: self._plan.choices_of(f"{name}/{part}")[0] for part in gang.components}
+        asks = {
+            part: self._ask([choice], time_limit_s=choice.time_limit_s)
+            for part, choice in chosen.items()
+        }
+        # sbatch lets --exclude of one component hold for all behind it (slurm_opt.c: no
+        # reset_each_pass), so those that exclude nodes come last, each with a list of its own.
+        order = sorted(chosen, key=lambda part: bool(asks[part].exclude))
         depends = self._depends(name, gang.needs, tuple(chosen.values()), earlier, {})
         jobs = []
         for replica in range(gang.replicas):
@@ -241,12 +248,9 @@ class _Builder:
                     key=key,
                     entry=name,
                     name=self._job_name(key),
-                    components=tuple(chosen),
-                    classes=tuple(choice.node_class for choice in chosen.values()),
-                    asks=tuple(
-                        self._ask([choice], time_limit_s=choice.time_limit_s)
-                        for choice in chosen.values()
-                    ),
+                    components=tuple(order),
+                    classes=tuple(chosen[part].node_class for part in order),
+                    asks=tuple(asks[part] for part in order),
                     depends=depends,
                     nice=self._nice(gang.priority),
                     script="",
@@ -257,13 +261,13 @@ class _Builder:
                 ComponentEntry(
                     name=part,
                     het_offset=offset,
-                    cpus=choice.cpus,
+                    cpus=chosen[part].cpus,
                     is_service=gang.components[part].service,
                     program=component_program(
-                        gang.components[part], choice, self._plan, self._settings.places
+                        gang.components[part], chosen[part], self._plan, self._settings.places
                     ),
                 )
-                for offset, (part, choice) in enumerate(chosen.items())
+                for offset, part in enumerate(order)
             ),
             jobs={job.key: replica for replica, job in enumerate(jobs)},
             retries=gang.retries,

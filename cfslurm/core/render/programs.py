@@ -45,7 +45,7 @@ def _program(part: Task | Component, plan: Plan) -> Program:
     return Program(
         command=part.command,
         environment=dict(part.env),
-        workdir=join(plan.workdir, part.workdir or ""),
+        workdir=join(plan.workdir, part.workdir) if part.workdir else plan.workdir,
         variants={},
         checkpoint_s=duration_s(session.checkpoint) if session else 0,
         keep=session.keep if session else 0,
