@@ -18,11 +18,11 @@ def mismatch(path: Path, file: ModelFile) -> str:
     Source: an LFS or Xet file is promised by the sha256 of its content, every other by git's hash
         of a blob: sha1 of ``blob SIZE``, a zero byte and the content.
     """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return "it is no plain file"
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as opened:
         found = os.fstat(opened.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            return "it is no plain file"
         if found.st_size != file.size_bytes:
             return f"expected {file.size_bytes} bytes, got {found.st_size}"
         if file.sha256:

@@ -77,7 +77,7 @@ def _entry(file: ModelFile) -> Json:
     }
 
 
-class Untrusted(Exception):  # noqa: N818 - an answer on the way up, turned into a sentence at the top
+class UntrustedError(Exception):
     """Why a folder is not taken; never leaves the adapters."""
 
 
@@ -88,7 +88,7 @@ def examine(root: Path, variant: Variant) -> Path:
     been able to write. Sizes are compared, contents are not read: that was done before publishing.
 
     Raises:
-        Untrusted: it is not there, or not to be used.
+        UntrustedError: it is not there, or not to be used.
     """
     try:
         trusted = frozenset({0, os.geteuid(), root.stat().st_uid})
@@ -105,13 +105,13 @@ def examine(root: Path, variant: Variant) -> Path:
                 _check(folder / parent, trusted, kind=stat.S_IFDIR)
             size = _check(folder / file.path, trusted, kind=stat.S_IFREG)
             if size != file.size_bytes:
-                raise Untrusted(f"{file.path} has {size} bytes instead of {file.size_bytes}")
+                raise UntrustedError(f"{file.path} has {size} bytes instead of {file.size_bytes}")
     except FileNotFoundError as error:
-        raise Untrusted(f"{error.filename} is not there") from error
+        raise UntrustedError(f"{error.filename} is not there") from error
     except OSError as error:
-        raise Untrusted(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise UntrustedError(f"{error.filename} cannot be read: {error.strerror}") from error
     except CacheError as error:
-        raise Untrusted(error.message) from error
+        raise UntrustedError(error.message) from error
     return folder
 
 
@@ -120,7 +120,7 @@ def _check(path: Path, trusted: frozenset[int], *, kind: int) -> int:
     found = path.lstat()
     _check_owner(path, found, trusted, kind)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise Untrusted(f"{path} can be written by others")
+        raise UntrustedError(f"{path} can be written by others")
     return found.st_size
 
 
@@ -129,14 +129,14 @@ def _check_shared(path: Path, trusted: frozenset[int]) -> None:
     found = path.lstat()
     _check_owner(path, found, trusted, stat.S_IFDIR)
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-        raise Untrusted(f"{path} can be written by everybody")
+        raise UntrustedError(f"{path} can be written by everybody")
 
 
 def _check_owner(path: Path, found: os.stat_result, trusted: frozenset[int], kind: int) -> None:
     if stat.S_IFMT(found.st_mode) != kind:
-        raise Untrusted(f"{path} is a link or something else that was never published")
+        raise UntrustedError(f"{path} is a link or something else that was never published")
     if found.st_uid not in trusted:
-        raise Untrusted(f"{path} belongs to user {found.st_uid}, who does not own this cache")
+        raise UntrustedError(f"{path} belongs to user {found.st_uid}, who does not own this cache")
 
 
 def _read(path: Path) -> Json:
@@ -146,16 +146,16 @@ def _read(path: Path) -> Json:
     try:
         content: Json = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise Untrusted(f"{path} is damaged") from error
+        raise UntrustedError(f"{path} is damaged") from error
     return content
 
 
 def _compare(content: Json, variant: Variant) -> None:
     """A manifest of this variant lists its files with the very hashes that the Hub gives."""
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise Untrusted(f"{MANIFEST} is of another kind")
+        raise UntrustedError(f"{MANIFEST} is of another kind")
     if (content.get("repo_id"), content.get("revision")) != (variant.repo_id, variant.revision):
-        raise Untrusted(f"{MANIFEST} speaks of another model")
+        raise UntrustedError(f"{MANIFEST} speaks of another model")
     listed = content.get("files")
     by_path = {
         str(entry.get("path")): entry
@@ -164,4 +164,4 @@ def _compare(content: Json, variant: Variant) -> None:
     }
     for file in variant.files:
         if by_path.get(file.path) != _entry(file):
-            raise Untrusted(f"{MANIFEST} does not list {file.path} as the Hub does")
+            raise UntrustedError(f"{MANIFEST} does not list {file.path} as the Hub does")

@@ -18,7 +18,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cfslurm.adapters.checksums import mismatch
 from cfslurm.adapters.clock import SystemClock, utc_text
@@ -27,7 +27,7 @@ from cfslurm.adapters.files import json_text, sync_folder, write_atomic
 from cfslurm.adapters.lease import Holder, Leases
 from cfslurm.adapters.model_folder import (
     Published,
-    Untrusted,
+    UntrustedError,
     examine,
     folder_name,
     manifest,
@@ -72,7 +72,7 @@ class DirectoryStore:
     def find(self, variant: Variant) -> Path | None:
         """The folder of a published, complete variant; None if no tier has it."""
         for root in (*self.tiers, self.write_root):
-            with contextlib.suppress(Untrusted):
+            with contextlib.suppress(UntrustedError):
                 return examine(root, variant)
         return None
 
@@ -82,7 +82,7 @@ class DirectoryStore:
         for root in (*self.tiers, self.write_root):
             try:
                 examine(root, variant)
-            except Untrusted as reason:
+            except UntrustedError as reason:
                 reasons.append(str(reason))
         return tuple(reasons)
 
@@ -130,11 +130,11 @@ class DirectoryStore:
         )
         write_atomic(files / MANIFEST, json_text(manifest(variant, published)).encode(), mode=0o444)
         self._make_shared(target.parent)
-        _publish(files, target)
+        _publish(files, variant, target)
         shutil.rmtree(staging)
         try:
             return examine(self.write_root, variant)
-        except Untrusted as reason:
+        except UntrustedError as reason:
             raise _unusable(target, str(reason)) from reason
 
     def _make_shared(self, folder: Path) -> None:
@@ -175,7 +175,7 @@ def _missing(variant: Variant, files: Path) -> tuple[ModelFile, ...]:
     kept = {
         files / file.path
         for file in variant.files
-        if (files / file.path).is_file() and not mismatch(files / file.path, file)
+        if os.path.lexists(files / file.path) and not mismatch(files / file.path, file)
     }
     folders = {parent for path in kept for parent in path.parents}
     for path in sorted(files.rglob("*"), reverse=True):
@@ -192,19 +192,21 @@ def _accept(path: Path, file: ModelFile, variant: Variant, files: Path) -> None:
             f"{file.path} of {variant.id} came with wrong bytes: {problem}",
             remedy="Run the same command again; if it stays so, a proxy or mirror changes files.",
         )
-    target = files / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for parent in reversed(PurePosixPath(file.path).parents[:-1]):
+        (files / parent).mkdir(exist_ok=True)  # never `files` itself: who lost it must notice
     path.chmod(0o444)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    path.rename(target)
+    path.rename(files / file.path)
 
 
-def _publish(files: Path, target: Path) -> None:
-    """Show a whole folder at once. Whoever was first stays; what is ours is then dropped later."""
+def _publish(files: Path, variant: Variant, target: Path) -> None:
+    """Show a whole folder at once. Whoever was first stays; what is ours is dropped by the caller."""
+    for file in variant.files:
+        (files / file.path).lstat()
     for folder in (files, *(path for path in files.rglob("*") if path.is_dir())):
         folder.chmod(0o755)
         sync_folder(folder)
@@ -253,7 +255,8 @@ def _disk_errors(root: Path) -> Iterator[None]:
         if error.errno in _FORBIDDEN:
             raise CacheError(
                 f"you may not write to the model cache {root}: {error.strerror}",
-                remedy="Set model_cache.path in the site config to a folder that you may write.",
+                remedy="Set `model_cache` to a folder that you may write; "
+                "`cfslurm config show --origin` says where it comes from.",
             ) from error
         raise CacheError(
             f"the model cache {root} does not work: {error}",

@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # headers and body are two writes
     hub: HubServer
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
+    def log_message(self, format: str, *args: object) -> None:
         """Keep the terminal clean."""
 
     def _serve(self) -> None:

@@ -1,0 +1,258 @@
+"""The Hub over real HTTP: what is asked, and what becomes of answers that go wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cfslurm.adapters.hub import HuggingFaceHub
+from cfslurm.core.models.variants import Architecture, ModelFile, Variant
+from cfslurm.errors import CfslurmError, HubAccessError, HubError, HubUnavailableError
+from tests.hub.faults import Fault
+from tests.hub.routes import MEMBER
+from tests.hub.server import HubServer, serving
+
+pytest_plugins = ("tests.hub.fixtures",)
+
+REPO = "acme/tiny"
+SHARD = "model-00001-of-00002.safetensors"
+
+
+@pytest.fixture
+def hub(hub_server: HubServer) -> HuggingFaceHub:
+    return HuggingFaceHub(hub_server.endpoint, timeout_s=10)
+
+
+def variant(server: HubServer, repo_id: str = REPO) -> Variant:
+    architecture = Architecture(
+        model_type="x",
+        hidden_size=1,
+        intermediate_size=1,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        num_key_value_heads=1,
+        head_dim=1,
+        vocab_size=1,
+        max_position_embeddings=1,
+    )
+    return Variant(
+        repo_id=repo_id,
+        revision=server.commit(repo_id),
+        quantization="none",
+        dtype="bfloat16",
+        files=(),
+        architecture=architecture,
+        quality=100,
+        quality_source="",
+    )
+
+
+def download(hub: HuggingFaceHub, server: HubServer, into: Path) -> Path:
+    file = ModelFile(path=SHARD, size_bytes=1)
+    return hub.download(variant(server), file, into, progress=lambda count: None)
+
+
+def test_importing_the_adapter_imports_no_library() -> None:
+    code = "import cfslurm.adapters.hub, sys; print('huggingface_hub' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_children_cost_one_request(hub: HuggingFaceHub, hub_server: HubServer) -> None:
+    assert len(hub.quantized_children(REPO, limit=50)) == 10
+    assert len(hub_server.log) == 1
+
+
+def test_files_cost_one_request(hub: HuggingFaceHub, hub_server: HubServer) -> None:
+    hub.files(REPO, hub_server.commit(REPO))
+    assert len(hub_server.log) == 1
+
+
+def test_pages_are_followed_and_the_limit_holds(hub_root: Path, hub_client: None) -> None:
+    with serving(hub_root, page=3) as server:
+        hub = HuggingFaceHub(server.endpoint)
+        assert len(hub.quantized_children(REPO, limit=7)) == 7
+        assert len(server.log) == 3
+        assert len(hub.files(REPO, server.commit(REPO))) == 15
+
+
+def test_the_token_of_the_user_is_sent_to_the_hub_and_not_to_its_cdn(
+    hub: HuggingFaceHub,
+    hub_server: HubServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", MEMBER)
+    assert hub.repository("acme/private", "main").is_private
+    assert hub.read_json("acme/gated", hub_server.commit("acme/gated"), "config.json")
+    download(hub, hub_server, tmp_path)
+    assert all(seen.has_token for seen in hub_server.requests("/api/|/resolve/"))
+    assert not any(seen.has_token for seen in hub_server.requests("GET /cdn/"))
+
+
+def test_a_listing_does_not_take_the_token_elsewhere(
+    hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", MEMBER)
+    with serving(hub_server.root) as other:
+        link = f'<{other.endpoint}/api/models?cursor=3>; rel="next"'
+        fault = Fault(match="/api/models", kind="status", status=200, headers={"Link": link})
+        hub_server.faults.add(fault)
+        with pytest.raises(HubError):  # the body of the injected answer is no listing
+            hub.quantized_children(REPO, limit=50)
+        assert other.log == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(match="/api/", kind="status", status=500), HubUnavailableError),
+        (Fault(match="/api/", kind="status", status=503), HubUnavailableError),
+        (Fault(match="/api/", kind="status", status=429), HubUnavailableError),
+        (Fault(match="/api/", kind="drop"), HubUnavailableError),
+        (Fault(match="/api/", kind="truncate", bytes=5), HubUnavailableError),
+        (Fault(match="/api/", kind="corrupt"), HubError),
+        (Fault(match="/api/", kind="status", status=403), HubAccessError),
+        (Fault(match="/api/", kind="status", status=400), HubError),
+    ],
+)
+def test_an_answer_that_goes_wrong(
+    hub: HuggingFaceHub, hub_server: HubServer, fault: Fault, kind: type[CfslurmError]
+) -> None:
+    hub_server.faults.add(fault)
+    with pytest.raises(kind) as raised:
+        hub.repository(REPO, "main")
+    assert type(raised.value) is kind
+    assert raised.value.transient is (kind is HubUnavailableError)
+    assert raised.value.remedy
+
+
+def test_a_hub_that_falls_silent_is_not_waited_for(hub_server: HubServer) -> None:
+    hub_server.faults.add(Fault(match="/api/", kind="slow", seconds=600))
+    with pytest.raises(HubUnavailableError, match="Timeout"):
+        HuggingFaceHub(hub_server.endpoint, timeout_s=0.05).repository(REPO, "main")
+
+
+def test_nobody_listens(hub_client: None, hub_root: Path) -> None:
+    with serving(hub_root) as server:
+        endpoint = server.endpoint
+    with pytest.raises(HubUnavailableError, match="ConnectError"):
+        HuggingFaceHub(endpoint).ping()
+
+
+def test_offline_is_said(
+    hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
+        hub.ping()
+    assert hub_server.log == []
+
+
+def test_a_login_page_is_no_hub(hub: HuggingFaceHub, hub_server: HubServer) -> None:
+    hub_server.faults.add(Fault(match="/api/", kind="status", status=200))
+    with pytest.raises(HubError, match="cannot be read"):
+        hub.repository(REPO, "main")
+
+
+def test_a_large_file_is_not_read_as_json(
+    hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfslurm.adapters.hub._ANSWER_LIMIT_BYTES", 1 << 10)
+    with pytest.raises(HubError, match="larger than"):
+        hub.read_json(REPO, hub_server.commit(REPO), SHARD)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "NaN", '{"a": ' + "9" * 5000 + "}", "\udcff"])
+def test_json_that_python_cannot_take(tmp_path: Path, hub_client: None, text: str) -> None:
+    (tmp_path / "acme/odd").mkdir(parents=True)
+    (tmp_path / "acme/odd/config.json").write_text(text, errors="surrogateescape")
+    with serving(tmp_path) as server:
+        hub = HuggingFaceHub(server.endpoint)
+        with pytest.raises(HubError, match="no JSON"):
+            hub.read_json("acme/odd", server.commit("acme/odd"), "config.json")
+
+
+def test_names_are_quoted(tmp_path: Path, hub_client: None) -> None:
+    name = "a b#c%2F?&ü.json"
+    (tmp_path / "acme/odd").mkdir(parents=True)
+    (tmp_path / "acme/odd" / name).write_text('{"x": 1}')
+    with serving(tmp_path) as server:
+        hub = HuggingFaceHub(server.endpoint)
+        commit = server.commit("acme/odd")
+        assert [file.path for file in hub.files("acme/odd", commit)] == [name]
+        assert hub.read_json("acme/odd", commit, name) == {"x": 1}
+        with pytest.raises(HubAccessError):
+            hub.repository("acme/odd", "a/b?c#d")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(match="GET /cdn", kind="truncate", bytes=1000),
+        Fault(match="GET /cdn", kind="status", status=429, headers={"RateLimit": '"x";r=0;t=9'}),
+        Fault(match="HEAD", kind="status", status=503),
+    ],
+)
+def test_a_download_that_stumbles_goes_on(
+    hub: HuggingFaceHub, hub_server: HubServer, tmp_path: Path, fault: Fault
+) -> None:
+    hub_server.faults.add(fault)
+    found = download(hub, hub_server, tmp_path)
+    assert found.read_bytes() == (hub_server.root / REPO / SHARD).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(match="GET /cdn", kind="truncate", bytes=1000, times=99),
+        Fault(match="GET /cdn", kind="drop", times=99),
+        Fault(match="GET /cdn", kind="status", status=500, times=99),
+        Fault(match="HEAD", kind="status", status=503, times=99),
+        Fault(match="HEAD", kind="drop", times=99),
+    ],
+)
+def test_a_download_that_never_ends_well_says_so(
+    hub: HuggingFaceHub, hub_server: HubServer, tmp_path: Path, fault: Fault
+) -> None:
+    hub_server.faults.add(fault)
+    with pytest.raises(HubUnavailableError):
+        download(hub, hub_server, tmp_path)
+    assert not (tmp_path / SHARD).exists()
+
+
+def test_a_gated_download_is_refused_with_the_way_in(
+    hub: HuggingFaceHub, hub_server: HubServer, tmp_path: Path
+) -> None:
+    file = ModelFile(path="model.safetensors", size_bytes=1)
+    with pytest.raises(HubAccessError, match="gated") as raised:
+        hub.download(variant(hub_server, "acme/gated"), file, tmp_path, progress=lambda count: None)
+    assert "hf auth login" in raised.value.remedy
+
+
+def test_a_folder_that_cannot_be_written_is_no_error_of_the_hub(
+    hub: HuggingFaceHub, hub_server: HubServer, tmp_path: Path
+) -> None:
+    (tmp_path / "into").write_text("a file, no folder")
+    with pytest.raises(OSError, match=r"exists|directory"):
+        download(hub, hub_server, tmp_path / "into")
+
+
+@pytest.mark.parametrize(("size", "disabled"), [(50 * 10**9, True), (50 * 10**9 + 1, False)])
+def test_xet_is_for_what_http_cannot_carry(
+    hub: HuggingFaceHub,
+    hub_server: HubServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    disabled: bool,
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", None)
+    file = ModelFile(path="config.json", size_bytes=size)
+    hub.download(variant(hub_server), file, tmp_path, progress=lambda count: None)
+    assert huggingface_hub.constants.HF_HUB_DISABLE_XET is disabled
