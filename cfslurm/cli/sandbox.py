@@ -114,7 +114,10 @@ def status(name: str, folder: Path | None, as_json: bool) -> int:
 @click.option("--shell", type=click.Choice(["sh", "fish"]), default="sh", show_default=True)
 @click.option("--unset", is_flag=True, help="Print what takes the variables away again.")
 def env(name: str, folder: Path | None, shell: str, unset: bool) -> None:
-    """Print the lines that point your shell at the sandbox: SLURM_CONF and CFSLURM_SITE."""
+    """Print lines that point your shell at the sandbox.
+
+    They set SLURM_CONF for Slurm's programs and CFSLURM_SITE for cfslurm.
+    """
     from cfslurm.adapters.environment import read_environment
     from cfslurm.sandbox import shell as shells
 
@@ -129,12 +132,15 @@ def env(name: str, folder: Path | None, shell: str, unset: bool) -> None:
 
 @command.command(
     epilog="Example:  cfslurm sandbox shell -- sinfo -N",
-    context_settings={"ignore_unknown_options": True},
+    context_settings={"allow_interspersed_args": False},  # what follows COMMAND is its own
 )
 @_place
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def shell(name: str, folder: Path | None, words: tuple[str, ...]) -> None:
-    """Run a shell, or a command, in the sandbox; its exit code is this one's."""
+    """Run a shell or a command in the sandbox.
+
+    Its exit code is the one of this command.
+    """
     from cfslurm.adapters.environment import read_environment
     from cfslurm.sandbox.shell import become
 
@@ -148,7 +154,10 @@ def shell(name: str, folder: Path | None, words: tuple[str, ...]) -> None:
 @_json
 @click.argument("node")
 def fail(name: str, folder: Path | None, as_json: bool, node: str) -> None:
-    """Pull the plug of NODE (a name or a hostlist): its jobs go back to the queue."""
+    """Pull the plug of NODE.
+
+    NODE is a name or a hostlist. Its jobs go back to the queue, as after any node failure.
+    """
     from cfslurm.sandbox import failing
 
     names = failing.fail(_sandbox(name, folder), node)
@@ -162,7 +171,10 @@ def fail(name: str, folder: Path | None, as_json: bool, node: str) -> None:
 @_json
 @click.argument("node")
 def recover(name: str, folder: Path | None, as_json: bool, node: str) -> None:
-    """Bring NODE (a name or a hostlist) back."""
+    """Bring NODE back.
+
+    NODE is a name or a hostlist.
+    """
     from cfslurm.sandbox import failing
 
     _say(failing.recover(_sandbox(name, folder), node), "idle", as_json=as_json)

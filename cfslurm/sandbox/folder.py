@@ -102,8 +102,18 @@ def locate(name: str, folder: Path | None, environment: Environment) -> Path:
 
 
 def is_sandbox(folder: Path) -> bool:
-    """True for a folder that `create` has made and that has its state file."""
-    return not folder.is_symlink() and folder.is_dir() and (folder / STATE_FILE).is_file()
+    """True for a folder that `create` has made and that has its state file.
+
+    Raises:
+        SetupError: somebody else's folder is in the way.
+    """
+    try:
+        return not folder.is_symlink() and folder.is_dir() and (folder / STATE_FILE).is_file()
+    except PermissionError as error:
+        raise SetupError(
+            f"you may not look into {folder}",
+            remedy="Name a folder of your own: `cfslurm sandbox up --dir FOLDER`.",
+        ) from error
 
 
 def create(folder: Path) -> tuple[Path, ...]:
@@ -244,7 +254,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for one `up`, `down`, `fail` or `recover` at a time.
 
     Raises:
-        SetupError: another one is at it.
+        SetupError: another one is at it, or the filesystem knows no locks.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -254,6 +264,11 @@ def locked(folder: Path) -> Iterator[None]:
                 raise BlockingIOError  # deleted and made anew between open and flock
         except (BlockingIOError, FileNotFoundError) as error:
             raise _busy(folder) from error
+        except OSError as error:  # some network filesystems know no locks
+            raise SetupError(
+                f"{folder} cannot be locked: {error.strerror}",
+                remedy="Name a folder on a local disk: `cfslurm sandbox up --dir FOLDER`.",
+            ) from error
         yield
     finally:
         os.close(descriptor)

@@ -93,7 +93,8 @@ def kill(processes: Iterable[Process]) -> None:
     """End processes at once. One that has ended since it was seen is left alone."""
     for process in processes:
         if is_running(process):
-            with suppress(ProcessLookupError):
+            # A setuid program that a job has started is not ours to end; who waits will say so.
+            with suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGKILL)
         _reap(process.pid)
 

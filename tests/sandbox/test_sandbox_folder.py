@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from cfslurm.sandbox import folder
 def _environment(**variables: str) -> Environment:
     return Environment(
         variables=variables, user="ada", uid=1000, home=Path("/home/ada"), host="login1",
-        directory=Path("/work/here"),
+        directory=Path("/data/here"),
     )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def test_default_folder_follows_the_xdg_rules(variables: dict[str, str], expecte
 
 
 def test_given_folder_is_taken_from_where_the_user_stands() -> None:
-    assert folder.locate("x", Path("../box/./a"), _environment()) == Path("/work/box/a")
+    assert folder.locate("x", Path("../box/./a"), _environment()) == Path("/data/box/a")
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "-x", "a b", "ä", "x" * 64])
@@ -103,6 +104,15 @@ def test_lock_of_a_folder_that_was_made_anew_is_not_had(
 
     monkeypatch.setattr("fcntl.flock", made_anew_meanwhile)
     with pytest.raises(SetupError, match="another cfslurm"), folder.locked(place):
+        pass
+
+
+def test_filesystem_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(SetupError, match="No locks available"), folder.locked(tmp_path):
         pass
 
 

@@ -99,9 +99,12 @@ def start(folder: Path, *, profile: str = "lab", accounting: bool = False) -> Sl
         name="test", folder=folder, profile=load_profile(profile), accounting=accounting
     )
     done = up(request, environment=read_environment(), clock=SystemClock(), tell=lambda _: None)
-    env = client_environment(done.state.variables)
-    env.pop("SLURM_CLUSTERS", None)
-    return Slurm(state=done.state, env=env)
+    env = {
+        name: value
+        for name, value in client_environment({}).items()
+        if not name.startswith(("SLURM_", "CFSLURM_", "HF_", "XDG_"))
+    }
+    return Slurm(state=done.state, env={**env, **done.state.variables})
 
 
 def stop(folder: Path) -> None:

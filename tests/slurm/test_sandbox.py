@@ -630,7 +630,7 @@ def test_shell_runs_a_command_there_and_returns_its_exit_code(slurm: Lab) -> Non
     argv = [sys.executable, "-c", _CLI, "sandbox", "shell"]
     script = 'scontrol show config | grep "^ClusterName"; echo "$CFSLURM_SITE"; exit 7'
     done = subprocess.run(
-        [*argv, "--dir", str(slurm.path), "--", "sh", "-c", script],
+        [*argv, "--dir", str(slurm.path), "sh", "-c", script],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 7

@@ -131,6 +131,14 @@ def test_user_sandbox_is_gone_after_down(
     assert [p.pid for p in mine if Path(f"/proc/{p.pid}").stat().st_uid == user.uid] == []
 
 
+def test_folder_of_somebody_else_is_no_bug_of_ours(user: User, tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    for command in ("up", "status", "down"):
+        done = user.cfslurm("sandbox", command, "--dir", str(tmp_path / "box"))
+        assert done.returncode == 69, done.stderr
+        assert "you may not look into" in done.stderr
+
+
 def test_root_sandbox_takes_jobs_of_other_users(
     user: User, start_slurm: Callable[..., Any]
 ) -> None:
