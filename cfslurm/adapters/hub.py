@@ -24,7 +24,7 @@ from cfslurm.core.models.hub import FileRecord, RepoRecord
 from cfslurm.core.models.hub_answers import RECORD_KEYS, read_files, read_repository
 from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.core.slurm.units import MIB
-from cfslurm.errors import HubError
+from cfslurm.errors import HubError, UserInputError
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 _ANSWER_LIMIT_BYTES = 16 * MIB
@@ -44,9 +44,18 @@ _Query = list[tuple[str, str]]
 
 
 class HuggingFaceHub:
-    """The Hub at an endpoint; a mirror of it has the same shape."""
+    """The Hub at an endpoint; a mirror of it has the same shape.
+
+    Raises:
+        UserInputError: the endpoint is no URL of a web server.
+    """
 
     def __init__(self, endpoint: str = DEFAULT_ENDPOINT, *, timeout_s: float = 20.0) -> None:
+        if not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w./-]*)?", endpoint):
+            raise UserInputError(
+                f"{endpoint!r} is no address of a Hub",
+                remedy="Write hf_endpoint or $HF_ENDPOINT as https://HOST.",
+            )
         self.endpoint = endpoint.rstrip("/")
         self._timeout_s = timeout_s
 

@@ -51,6 +51,12 @@ def translated(library: Any, asked: Asked) -> Iterator[None]:
         if error.errno is not None:
             raise
         _unavailable(asked, error, kind="too few bytes")  # the library's "Consistency check failed"
+    except ValueError as error:  # a name that the library refuses; a file that only Xet can carry
+        reason = str(error).partition("\n")[0][:200]
+        raise HubError(
+            f"{asked.thing} cannot be fetched: {reason}",
+            remedy="Run `unset HF_HUB_DISABLE_XET` if it is set; else name another repository.",
+        ) from error
 
 
 def _http_error(library: Any) -> type[Exception]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
 from cfslurm.core.models.variants import Architecture, ModelFile, Variant
-from cfslurm.errors import CfslurmError, HubAccessError, HubError, HubUnavailableError
+from cfslurm.errors import (
+    CfslurmError,
+    HubAccessError,
+    HubError,
+    HubUnavailableError,
+    UserInputError,
+)
 from tests.hub.faults import Fault
 from tests.hub.routes import MEMBER
 from tests.hub.server import HubServer, serving
@@ -239,6 +246,40 @@ def test_a_folder_that_cannot_be_written_is_no_error_of_the_hub(
     (tmp_path / "into").write_text("a file, no folder")
     with pytest.raises(OSError, match=r"exists|directory"):
         download(hub, hub_server, tmp_path / "into")
+
+
+def test_a_file_that_only_xet_can_carry_says_so(
+    hub: HuggingFaceHub,
+    hub_server: HubServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.MAX_HTTP_DOWNLOAD_SIZE", 10)
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    with pytest.raises(HubError, match="too large") as raised:
+        download(hub, hub_server, tmp_path)
+    assert "HF_HUB_DISABLE_XET" in raised.value.remedy
+
+
+def test_a_name_that_the_library_refuses(
+    hub: HuggingFaceHub, hub_server: HubServer, tmp_path: Path
+) -> None:
+    odd = replace(variant(hub_server), repo_id="acme/tiny--x")
+    with pytest.raises(HubError, match="cannot be fetched"):
+        hub.download(odd, ModelFile(path="x", size_bytes=1), tmp_path, progress=lambda count: None)
+
+
+@pytest.mark.parametrize("endpoint", ["", "huggingface.co", "ftp://x", "https://", "https://a b"])
+def test_an_endpoint_that_is_none(endpoint: str) -> None:
+    with pytest.raises(UserInputError, match="no address of a Hub"):
+        HuggingFaceHub(endpoint)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://127.0.0.1:80", "https://hub.site.org/hf/", "http://[::1]:8"]
+)
+def test_an_endpoint_that_is_one(endpoint: str) -> None:
+    assert HuggingFaceHub(endpoint).endpoint == endpoint.rstrip("/")
 
 
 @pytest.mark.parametrize(("size", "disabled"), [(50 * 10**9, True), (50 * 10**9 + 1, False)])

@@ -11,6 +11,7 @@ import huggingface_hub.file_download
 import huggingface_hub.utils._http
 import pytest
 
+from cfslurm.adapters.model_store import DirectoryStore
 from cfslurm.core.models.variants import Variant
 from tests.hub.fake import FakeClock, FakeHub, tiny_variants
 from tests.hub.repos import make_set
@@ -52,6 +53,7 @@ def hub_client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """huggingface_hub without the developer's token and settings, which does not wait between tries."""
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_DISABLE_XET"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", "/nonexistent/token")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     for module in (huggingface_hub.utils._http, huggingface_hub.file_download):
@@ -70,6 +72,12 @@ def fake_hub(hub_root: Path) -> FakeHub:
 def tiny(hub_root: Path) -> dict[str, Variant]:
     """The variants of acme/tiny, by id."""
     return tiny_variants(FakeHub(hub_root))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    """An empty model cache."""
+    return DirectoryStore(tmp_path / "cache")
 
 
 @pytest.fixture
