@@ -214,18 +214,22 @@ def _library() -> Any:
 
 
 def _counter(progress: Callable[[int], None]) -> type:
-    """A progress bar that shows nothing and counts the bytes that arrive in the file."""
+    """A progress bar that shows nothing and counts the bytes that arrive in the file.
+
+    Xet makes a second bar for what comes over the network; the first is the file's.
+    """
     from tqdm import tqdm  # type: ignore[import-untyped]
+
+    bars: list[object] = []
 
     class Counter(tqdm):  # type: ignore[misc]
         def __init__(self, *args: object, **options: object) -> None:
             super().__init__(*args, **{**options, "disable": True})
+            bars.append(self)
 
         def update(self, n: float | None = 1) -> None:
-            progress(int(n or 0))
-
-        def update_transfer(self, n: float | None = 1) -> None:
-            """Xet counts apart what comes over the network; we count what is in the file."""
+            if self is bars[0]:
+                progress(int(n or 0))
 
     return Counter
 

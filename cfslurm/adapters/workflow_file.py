@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shlex
 from collections.abc import Mapping
@@ -192,8 +193,7 @@ def _split(command: str, path: tuple[str, ...], document: YamlDocument) -> Json:
             column=column,
         )
         raise InvalidFileError(document.source, (problem,), text=document.text) from error
-    shell = sorted({sign for word in shlex.shlex(command, posix=False, punctuation_chars=True)
-                    for sign in ("|", ";", "&", "<", ">") if word.startswith(sign)})  # fmt: skip
+    shell = _shell_signs(command)
     if shell:
         problem = Problem(
             path=".".join(path),
@@ -204,6 +204,13 @@ def _split(command: str, path: tuple[str, ...], document: YamlDocument) -> Json:
         )
         raise InvalidFileError(document.source, (problem,), text=document.text)
     return list(words)
+
+
+def _shell_signs(command: str) -> list[str]:
+    """The signs outside quotes that only a shell would read."""
+    bare = re.sub(r"\\.", "xx", command)  # an escaped sign is a letter
+    words = shlex.shlex(bare, posix=False, punctuation_chars=True)
+    return sorted({word[0] for word in words if word[0] in "|;&<>"})
 
 
 def _without_defaults(value: object) -> Json:

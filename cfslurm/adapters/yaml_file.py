@@ -26,6 +26,7 @@ KeyPath = tuple[str | int, ...]
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_CORE_TAG = "tag:yaml.org,2002:"
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
@@ -66,6 +67,7 @@ def read_yaml(raw: bytes, source: str) -> YamlDocument:
         )
     text = _decode(raw, source)
     try:
+        _refuse_depth(text, source)
         root = yaml.compose(text, Loader=_loader())
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, source, text) from error
@@ -82,6 +84,29 @@ def read_yaml(raw: bytes, source: str) -> YamlDocument:
 def _loader() -> Any:
     """PyYAML's C scanner where this installation has it."""
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _refuse_depth(text: str, source: str) -> None:
+    """Refuse what would overflow the stack of PyYAML's C composer, which recurses without a limit.
+
+    Reading events recurses nowhere; 100,000 opening brackets are harmless here and end the process there.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_loader()):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            mark = event.start_mark
+            problem = Problem(
+                path="",
+                message=f"nested deeper than {MAX_DEPTH}",
+                remedy="Make the structure flatter.",
+                line=mark.line + 1 if mark else 0,
+                column=mark.column + 1 if mark else 0,
+            )
+            raise InvalidFileError(source, (problem,), text=text)
 
 
 def _decode(raw: bytes, source: str) -> str:
@@ -129,6 +154,9 @@ class _Builder:
         self._count += 1
         if self._stopped or self._is_too_much(node, path, depth):
             self._stopped = True
+            return None
+        if not node.tag.startswith(_CORE_TAG) or node.tag.startswith(f"{_CORE_TAG}python"):
+            self._add(node, path, f"the tag {node.tag[:60]!r}", "Leave tags out.")
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
@@ -187,11 +215,6 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Json:
         text = str(node.value)
-        if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith(
-            "tag:yaml.org,2002:python"
-        ):
-            self._add(node, path, f"the tag {node.tag[:60]!r}", "Leave tags out.")
-            return None
         if node.style:  # quoted or block; the C scanner writes "" for plain, the other None
             return text
         if text in _OLD_BOOLEANS:

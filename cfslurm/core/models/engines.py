@@ -39,11 +39,10 @@ def with_overrides(
     merged = dict(engines)
     for name, override in overrides.items():
         base = merged.get(name, Engine(formats={}, source="site"))
-        formats = {family: base.formats.get(family, 0.0) for family in override.formats}
         merged[name] = replace(
             base,
-            formats=formats or base.formats,
-            amd=override.formats or base.amd,
+            formats=override.formats or base.formats,
+            amd=tuple(sorted(override.formats)) or base.amd,
             context_mib=_first(override.context_mib, base.context_mib),
             gpu_memory_utilization=_first(
                 override.gpu_memory_utilization, base.gpu_memory_utilization

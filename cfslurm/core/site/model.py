@@ -31,12 +31,13 @@ class GpuOverride:
 class EngineOverride:
     """An engine of this site, or other numbers for a built-in one.
 
-    ``formats`` are quantization families (``none``, ``fp8``, ``awq``, ``gptq``, ``gguf`` …);
-    ``context_mib`` is what the engine holds on each GPU besides weights and KV cache.
+    ``formats`` maps quantization families (``none``, ``fp8``, ``awq``, ``gptq``, ``gguf`` …) to the
+    least NVIDIA compute capability that runs them, 0 for any. ``context_mib`` is what the engine
+    holds on each GPU besides weights and KV cache.
     """
 
     __pydantic_config__ = STRICT
-    formats: tuple[str, ...] = ()
+    formats: Mapping[str, float] = field(default_factory=dict)
     context_mib: float | None = None
     gpu_memory_utilization: float | None = None
     start_s: float | None = None
