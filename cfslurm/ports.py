@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from cfslurm.core.documents import Json
-from cfslurm.core.hardware.build import ClusterFacts
-from cfslurm.core.models.hub import FileRecord, RepoRecord
-from cfslurm.core.models.variants import ModelFile, Variant
-from cfslurm.core.planner.milp import Milp, Solution
-from cfslurm.core.slurm.command import Command, Completed
+if TYPE_CHECKING:  # a port costs nothing at run time: `cfslurm queue` imports this module too
+    from cfslurm.core.documents import Json
+    from cfslurm.core.hardware.build import ClusterFacts
+    from cfslurm.core.models.hub import FileRecord, RepoRecord
+    from cfslurm.core.models.variants import ModelFile, Variant
+    from cfslurm.core.planner.milp import Milp, Solution
+    from cfslurm.core.slurm.command import Command, Completed
 
 
 class RunCommand(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 
 
 class SystemClock:
@@ -24,4 +23,4 @@ class SystemClock:
 
 def utc_text(seconds: float) -> str:
     """A moment as UTC in ISO 8601, whole seconds: ``2026-11-21T02:14:35Z``."""
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat().replace("+00:00", "Z")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +38,6 @@ def read_environment() -> Environment:
         user=user,
         uid=uid,
         home=Path(os.environ.get("HOME") or home),
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         directory=Path.cwd(),
     )

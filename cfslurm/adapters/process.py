@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -79,6 +78,8 @@ def client_environment(
 
 def which(program: str) -> Path | None:
     """Where a program lies; the system's own folders are looked into even if PATH lacks them."""
+    import shutil  # heavy, and only the sandbox and doctor look for programs
+
     path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/sbin:/usr/local/sbin"
     found = shutil.which(program, path=path)
     return Path(found) if found else None

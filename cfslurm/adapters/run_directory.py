@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +16,9 @@ from typing import Any
 from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.files import json_text, read_json, sync_folder, write_atomic
 from cfslurm.core.documents import Json
+from cfslurm.core.run.names import DESCRIPTION, LEDGER, LOGS, OUTCOMES, SESSIONS
 from cfslurm.errors import RunError
 
-DESCRIPTION = "run.json"
 _PREPARING = ".preparing-"
 _LOCK = "submit.lock"
 _FORGOTTEN_AFTER_S = 86_400
@@ -35,7 +33,7 @@ class RunDirectory:
         self.run_id = path.name
         self.path = path
         self._staging = staging
-        self.client = f"{environment.host}-{os.getpid()}-{secrets.token_hex(3)}"
+        self.client = f"{environment.host}-{os.getpid()}-{os.urandom(3).hex()}"
 
     def _place(self, name: str) -> Path:
         return (self._staging or self.path) / name
@@ -92,7 +90,7 @@ class RunDirectory:
             RunError: a run of this name has appeared meanwhile.
         """
         assert self._staging is not None
-        for name in ("ledger", "logs", "outcomes", "sessions"):
+        for name in (LEDGER, LOGS, OUTCOMES, SESSIONS):
             (self._staging / name).mkdir(mode=0o700, exist_ok=True)
         sync_folder(self._staging)
         try:
@@ -106,12 +104,14 @@ class RunDirectory:
 
     def discard(self) -> None:
         """Drop what was prepared."""
+        import shutil  # heavy, and `cfslurm queue` needs none of it
+
         if self._staging is not None:
             shutil.rmtree(self._staging, ignore_errors=True)
 
     def append_ledger(self, event: Mapping[str, Json]) -> None:
         """Add an event; it is on stable storage when this returns."""
-        path = self.path / "ledger" / f"{self.client}.jsonl"
+        path = self.path / LEDGER / f"{self.client}.jsonl"
         data = (json.dumps(dict(event), ensure_ascii=False) + "\n").encode()
         try:
             descriptor = os.open(
@@ -132,7 +132,7 @@ class RunDirectory:
     def ledger(self) -> Sequence[Mapping[str, Any]]:
         """All events of all clients, oldest first; a line that was torn by a crash is left out."""
         events: list[Mapping[str, Any]] = []
-        for path in sorted((self.path / "ledger").glob("*.jsonl")):
+        for path in sorted((self.path / LEDGER).glob("*.jsonl")):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     events.append(json.loads(line))
@@ -200,7 +200,7 @@ def prepare_run(
         runs.mkdir(mode=0o700, parents=True, exist_ok=True)
         _forget_abandoned(runs, now)
         while True:
-            run_id = f"{workflow_name}-{secrets.token_hex(3)}"
+            run_id = f"{workflow_name}-{os.urandom(3).hex()}"
             staging = runs / f"{_PREPARING}{run_id}"
             if not (runs / run_id).exists():
                 staging.mkdir(mode=0o700)
@@ -215,6 +215,8 @@ def prepare_run(
 
 def _forget_abandoned(runs: Path, now: float) -> None:
     """Drop what clients that were killed while preparing have left."""
+    import shutil
+
     for path in runs.glob(f"{_PREPARING}*"):
         if path.stat().st_mtime < now - _FORGOTTEN_AFTER_S:
             shutil.rmtree(path, ignore_errors=True)

@@ -27,12 +27,13 @@ def command(
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.cli.output import print_json
     from cfslurm.core.run.jobs import read_jobs
+    from cfslurm.core.run.names import JOBS
     from cfslurm.stages.cancel import cancel_jobs, jobs_named
     from cfslurm.wiring.running import slurm_of
 
     context = context_of(ctx)
     store = open_run(context.runs, run, context.environment)
-    jobs = jobs_named(parts, read_jobs(store.read_json("submission/jobs.json")))
+    jobs = jobs_named(parts, read_jobs(store.read_json(JOBS)))
     tasks = sum(job.tasks for job in jobs)
     if tasks > _ASK_ABOVE and not yes and sys.stdin.isatty():
         click.confirm(f"End {len(jobs)} job(s) with {tasks} task(s) of {store.run_id}?", abort=True)

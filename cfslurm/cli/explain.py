@@ -56,12 +56,13 @@ def _plan_of(target: str, context: Context) -> Plan:
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.adapters.validated import validate_json
     from cfslurm.core.planner.plan import Plan
+    from cfslurm.core.run.names import PLAN
     from cfslurm.wiring.planning import load, make
 
     if Path(target).is_file():
         return make(load(Path(target), context), context, say=say).plan
     store = open_run(context.runs, target, context.environment)
-    return validate_json(Plan, store.read_json("plan.json"), f"{store.path}/plan.json")
+    return validate_json(Plan, store.read_json(PLAN), f"{store.path}/{PLAN}")
 
 
 def _explain_job(job_id: str, context: Context, *, as_json: bool) -> int | None:

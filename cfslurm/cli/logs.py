@@ -31,16 +31,17 @@ def command(ctx: click.Context, *, run: str, part: str, follow: bool, lines: int
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.core.run.jobs import read_jobs
     from cfslurm.core.run.logs import log_names
+    from cfslurm.core.run.names import JOBS, LOGS, MANIFEST
     from cfslurm.errors import UserInputError
 
     context = context_of(ctx)
     store = open_run(context.runs, run, context.environment)
-    jobs = read_jobs(store.read_json("submission/jobs.json"))
-    wanted = log_names(part, jobs, store.read_json("manifest.json"))
+    jobs = read_jobs(store.read_json(JOBS))
+    wanted = log_names(part, jobs, store.read_json(MANIFEST))
     if wanted is None:
         names = ", ".join(sorted({job.entry for job in jobs}))
         raise UserInputError(f"the run has no part {part!r}", remedy=f"It has {names}.")
-    folder = store.path / "logs"
+    folder = store.path / LOGS
     shown = _print_all(folder, wanted, lines)
     if follow:
         _follow(folder, wanted, shown, context, store.run_id)

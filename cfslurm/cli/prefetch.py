@@ -30,7 +30,8 @@ def command(ctx: click.Context, *, target: str) -> None:
     from cfslurm.adapters.files import read_json
     from cfslurm.adapters.validated import validate_json
     from cfslurm.core.planner.plan import Plan
-    from cfslurm.core.run.sources import NAME, ModelSources
+    from cfslurm.core.run.names import SOURCES
+    from cfslurm.core.run.sources import ModelSources
     from cfslurm.node.prefetch_outcome import PrefetchOutcome
     from cfslurm.wiring.running import bring_in
 
@@ -39,7 +40,7 @@ def command(ctx: click.Context, *, target: str) -> None:
     plan = validate_json(Plan, read_json(path), str(path))
     sources = context.sources
     if run is not None:  # what was settled when the run was submitted
-        sources = validate_json(ModelSources, read_json(run / NAME), str(run / NAME))
+        sources = validate_json(ModelSources, read_json(run / SOURCES), str(run / SOURCES))
     outcome = PrefetchOutcome(run, environment=context.environment, clock=context.clock)
     try:
         bring_in(plan, sources, context, say=click.echo)
@@ -53,11 +54,12 @@ def command(ctx: click.Context, *, target: str) -> None:
 def _plan_file(target: str, context: Context) -> tuple[Path, Path | None]:
     """The plan, and the run that it belongs to if a run was named (by its folder or its id)."""
     from cfslurm.adapters.run_directory import open_run
+    from cfslurm.core.run.names import PLAN
 
     path = Path(target)
     if path.is_file():
         return path, None
-    if (path / "plan.json").is_file():
-        return path / "plan.json", path
+    if (path / PLAN).is_file():
+        return path / PLAN, path
     run = open_run(context.runs, target, context.environment).path
-    return run / "plan.json", run
+    return run / PLAN, run

@@ -10,6 +10,7 @@ from pathlib import Path
 from cfslurm.adapters.process import start
 from cfslurm.core.documents import Json
 from cfslurm.core.run.manifest import Manifest, Program, read_manifest
+from cfslurm.core.run.names import MANIFEST
 from cfslurm.core.workflow.placeholders import fill
 from cfslurm.errors import RunError, SetupError
 from cfslurm.node.interrupts import Interrupts, signal_group
@@ -46,7 +47,7 @@ def load_manifest(run: Path) -> Manifest:
         RunError: it is missing, damaged, or of another version.
     """
     try:
-        return read_manifest(json.loads((run / "manifest.json").read_text(encoding="utf-8")))
+        return read_manifest(json.loads((run / MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise RunError(
             f"cannot read the manifest of {run}: {error}",

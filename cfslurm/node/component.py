@@ -7,12 +7,13 @@ from tempfile import TemporaryDirectory
 
 from cfslurm.adapters.environment import Environment
 from cfslurm.core.run.manifest import ComponentEntry, GangEntry
+from cfslurm.core.run.names import GANGS
 from cfslurm.core.run.outcomes import Event
 from cfslurm.node.attempt import DONE, REQUEUE, load_manifest, run_program, take_result
 from cfslurm.node.interrupts import Interrupts
 from cfslurm.node.outcome_file import OutcomeFile
 from cfslurm.node.place import find_place
-from cfslurm.node.rendezvous import FOLDER, free_port, meet
+from cfslurm.node.rendezvous import free_port, meet
 from cfslurm.node.surroundings import Here, surroundings, with_peers
 from cfslurm.ports import Clock
 
@@ -55,7 +56,7 @@ def run_component(
         )
         with free_port() as holder:
             peers = meet(
-                run / FOLDER / job_key / str(place.attempt),
+                run / GANGS / job_key / str(place.attempt),
                 me=name,
                 address=(place.address, holder.getsockname()[1]),
                 everybody=[part.name for part in gang.components],

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cfslurm.core.documents import Json
-from cfslurm.core.run.outcomes import FOLDER, Event, file_name, line, parse_file_name, read_lines
+from cfslurm.core.run.names import OUTCOMES
+from cfslurm.core.run.outcomes import Event, file_name, line, parse_file_name, read_lines
 from cfslurm.errors import CfslurmError, RunError
 from cfslurm.ports import Clock
 
@@ -18,7 +19,7 @@ class OutcomeFile:
     """Events of one attempt, each on stable storage when `tell` returns."""
 
     def __init__(self, run: Path, *, job_key: str, name: str, attempt: int, clock: Clock) -> None:
-        self._folder = run / FOLDER / job_key
+        self._folder = run / OUTCOMES / job_key
         self._name = name
         self._attempt = attempt
         self._clock = clock

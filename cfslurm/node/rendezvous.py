@@ -11,7 +11,6 @@ from cfslurm.adapters.files import write_atomic
 from cfslurm.errors import SetupError
 from cfslurm.ports import Clock
 
-FOLDER = "gangs"
 _PATIENCE_S = 300.0
 _POLL_S = 0.1
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfslurm.core.run.manifest import Manifest, Program, VariantPlace
+from cfslurm.core.run.names import SESSIONS
 from cfslurm.core.workflow.names import variable
 from cfslurm.errors import SetupError
 from cfslurm.node.place import Place
@@ -126,7 +127,7 @@ def _add_session(
     placeholders["session"] = session
     environment |= {
         "CFSLURM_SESSION": session,
-        "CFSLURM_SESSION_DIR": str(Path(manifest.run_dir) / "sessions" / session),
+        "CFSLURM_SESSION_DIR": str(Path(manifest.run_dir) / SESSIONS / session),
         "CFSLURM_SESSION_INTERVAL": str(program.checkpoint_s),
         "CFSLURM_SESSION_KEEP": str(program.keep),
     }

@@ -10,8 +10,8 @@ from cfslurm.core.documents import Json
 from cfslurm.core.run.description import read_description
 from cfslurm.core.run.jobs import JobSummary, read_jobs
 from cfslurm.core.run.ledger import fold
-from cfslurm.core.run.manifest import NAME as MANIFEST
-from cfslurm.core.run.outcomes import FOLDER, parse_file_name, read_lines
+from cfslurm.core.run.names import DESCRIPTION, JOBS, MANIFEST, OUTCOMES
+from cfslurm.core.run.outcomes import parse_file_name, read_lines
 from cfslurm.core.run.status import Evidence
 from cfslurm.core.slurm import squeue
 from cfslurm.ports import RunCommand, RunStore
@@ -34,9 +34,9 @@ def jobs_of_run(store: RunStore, *, run: RunCommand) -> tuple[squeue.QueuedJob, 
 
 def gather(store: RunStore, queued: Sequence[squeue.QueuedJob]) -> Evidence:
     """Everything that is known of a run."""
-    jobs = read_jobs(store.read_json("submission/jobs.json"))
+    jobs = read_jobs(store.read_json(JOBS))
     return Evidence(
-        description=read_description(store.read_json("run.json")),
+        description=read_description(store.read_json(DESCRIPTION)),
         jobs=jobs,
         ledger=fold(store.ledger()),
         queued=queued,
@@ -47,7 +47,7 @@ def gather(store: RunStore, queued: Sequence[squeue.QueuedJob]) -> Evidence:
 
 def read_outcomes(run: Path, job_key: str) -> dict[str, Sequence[Mapping[str, Any]]]:
     """The events of a job's files by name, oldest attempt first."""
-    folder = run / FOLDER / job_key
+    folder = run / OUTCOMES / job_key
     found: dict[str, list[tuple[int, Path]]] = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         parsed = parse_file_name(path.name)

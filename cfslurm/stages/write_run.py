@@ -11,9 +11,8 @@ from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.plan import Plan
 from cfslurm.core.render.compile import Compiled, RunSettings, compile_plan
 from cfslurm.core.render.scripts import ScriptSettings, with_scripts
+from cfslurm.core.run import names
 from cfslurm.core.run.description import RunDescription
-from cfslurm.core.run.manifest import NAME as MANIFEST
-from cfslurm.core.run.sources import NAME as SOURCES
 from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.workflow.model import ItemValue
 from cfslurm.ports import RunStore
@@ -51,17 +50,17 @@ def compile_run(
 
 def write_run(store: RunStore, content: RunContent, compiled: Compiled) -> None:
     """Write all documents of a run; the description comes last, as the sign that the rest is there."""
-    store.write_text("workflow.yaml", content.workflow_text)
-    store.write_document("hardware.json", content.graph)
+    store.write_text(names.WORKFLOW, content.workflow_text)
+    store.write_document(names.HARDWARE, content.graph)
     if content.catalog is not None:
-        store.write_document("catalog.json", content.catalog)
-    store.write_document("plan.json", content.plan)
-    store.write_document(MANIFEST, compiled.manifest)
-    store.write_document(SOURCES, content.sources)
+        store.write_document(names.CATALOG, content.catalog)
+    store.write_document(names.PLAN, content.plan)
+    store.write_document(names.MANIFEST, compiled.manifest)
+    store.write_document(names.SOURCES, content.sources)
     for name, values in content.items.items():
         lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)
-        store.write_text(f"items/{name}.jsonl", "".join(lines))
+        store.write_text(f"{names.ITEMS}/{name}.jsonl", "".join(lines))
     for job in compiled.submission.jobs:
-        store.write_text(f"submission/{job.key}.sbatch", job.script)
-    store.write_document("submission/jobs.json", compiled.submission)
-    store.write_document("run.json", content.description)
+        store.write_text(f"{names.SUBMISSION}/{job.key}.sbatch", job.script)
+    store.write_document(names.JOBS, compiled.submission)
+    store.write_document(names.DESCRIPTION, content.description)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +12,14 @@ from cfslurm.adapters.clock import SystemClock, utc_text
 from cfslurm.adapters.config import find_site_file, load_settings
 from cfslurm.adapters.environment import Environment, read_environment
 from cfslurm.adapters.process import run
-from cfslurm.core.hardware.graph import HardwareGraph
-from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.site.settings import Settings
 from cfslurm.ports import Clock, Hub, RunCommand
 
 if TYPE_CHECKING:
     from cfslurm.adapters.model_store import DirectoryStore
+    from cfslurm.core.hardware.graph import HardwareGraph
     from cfslurm.core.models.engines import Engine
+    from cfslurm.core.run.sources import ModelSources
     from cfslurm.core.site.model import Site
 
 
@@ -46,7 +45,7 @@ class Context:
     @property
     def this_year(self) -> int:
         """The year, as far as it matters for answers of sbatch."""
-        return datetime.fromtimestamp(self.clock.now(), UTC).year
+        return int(self.utc()[:4])
 
     @cached_property
     def site(self) -> Site:
@@ -79,6 +78,8 @@ class Context:
     @property
     def sources(self) -> ModelSources:
         """Where models come from and go to, as the settings say."""
+        from cfslurm.core.run.sources import ModelSources
+
         return ModelSources(
             hf_endpoint=self.settings.text("hf_endpoint"),
             model_cache=self.settings.text("model_cache"),

@@ -16,6 +16,7 @@ from cfslurm.core.render.compile import Compiled, RunSettings
 from cfslurm.core.render.programs import ProgramPlaces
 from cfslurm.core.render.scripts import TEMPLATES, ScriptSettings
 from cfslurm.core.render.submission import Submission
+from cfslurm.core.run import names
 from cfslurm.core.run.description import RunDescription, read_description
 from cfslurm.core.run.ledger import LedgerState, fold
 from cfslurm.core.run.sources import ModelSources
@@ -162,7 +163,7 @@ def interrupted_run(digest: str, context: Context) -> RunDirectory | None:
     for run_id in run_ids(context.runs):
         store = open_run(context.runs, run_id, context.environment)
         try:
-            description = read_description(store.read_json("run.json"))
+            description = read_description(store.read_json(names.DESCRIPTION))
         except RunError:
             continue
         if description.digest == digest and _is_unfinished(fold(store.ledger())):
@@ -176,15 +177,13 @@ def _is_unfinished(state: LedgerState) -> bool:
 
 def finish_run(store: RunDirectory, context: Context, *, say: Say) -> Submitted:
     """Go on with a submission that was cut off: exactly the jobs that were prepared then."""
-    description = read_description(store.read_json("run.json"))
+    description = read_description(store.read_json(names.DESCRIPTION))
     return _submit(store, submission_of(store), description, context, say=say)
 
 
 def submission_of(store: RunDirectory) -> Submission:
     """The jobs that a run's directory holds."""
-    return validate_json(
-        Submission, store.read_json("submission/jobs.json"), f"{store.path}/submission/jobs.json"
-    )
+    return validate_json(Submission, store.read_json(names.JOBS), f"{store.path}/{names.JOBS}")
 
 
 def bring_in(plan: Plan, sources: ModelSources, context: Context, *, say: Say) -> None:

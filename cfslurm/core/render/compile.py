@@ -35,6 +35,7 @@ from cfslurm.core.run.manifest import (
     GangEntry,
     Manifest,
 )
+from cfslurm.core.run.names import ITEMS
 from cfslurm.core.slurm.hostlist import fold
 from cfslurm.core.workflow.groups import groups_of
 from cfslurm.core.workflow.model import Gang, Need, Priority, Task
@@ -176,7 +177,7 @@ class _Builder:
             [replace(job, depends=depends, nice=nice) for job in jobs],
             ArrayEntry(
                 program=task_program(task, self._plan),
-                items=f"items/{name}.jsonl" if task.array is not None else "",
+                items=f"{ITEMS}/{name}.jsonl" if task.array is not None else "",
                 parts=parts,
                 retries=task.retries,
                 time_limit_s=choices[0].time_limit_s,

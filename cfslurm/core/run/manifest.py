@@ -13,7 +13,6 @@ from cfslurm.core.documents import Json
 from cfslurm.errors import RunError
 
 SCHEMA = "cfslurm.manifest/1"
-NAME = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

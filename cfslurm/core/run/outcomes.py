@@ -15,8 +15,6 @@ from typing import Any
 
 from cfslurm.core.documents import Json
 
-FOLDER = "outcomes"
-
 
 class Event(StrEnum):
     """What an attempt can tell."""

@@ -7,8 +7,6 @@ from typing import Literal
 
 from cfslurm.core.documents import STRICT
 
-NAME = "sources.json"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSources:
