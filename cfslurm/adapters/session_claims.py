@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.files import json_text, sync_folder
+from cfslurm.adapters.session_io import create, link_new, list_folder, temporary_file, write_all
 from cfslurm.core.session import layout
 from cfslurm.core.session.claims import (
     Claim,
@@ -86,11 +87,6 @@ def _started(pid: int) -> int | None:
     return int(fields[19])
 
 
-def list_folder(folder: Path) -> layout.Listing:
-    """What lies in a session's folder. Asking for a single name could be answered from a stale cache."""
-    return layout.read_listing(path.name for path in folder.iterdir())
-
-
 def take_claim(folder: Path, me: Identity, *, session: str, at: str, take_over: bool) -> Claim:
     """Claim the next epoch, if the last holder allows it; see `check_may_take`.
 
@@ -128,41 +124,17 @@ def _write_claim(folder: Path, claim: Claim) -> bool:
     """Publish a claim; False if somebody else has this epoch."""
     temporary = folder / layout.temporary_name(claim.epoch, secrets.token_hex(8))
     text = json_text(claim_document(claim)).encode()
-    descriptor = create(temporary)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if not link_new(temporary, folder / layout.claim_name(claim.epoch)):
-            return False
+        with temporary_file(temporary) as descriptor:
+            write_all(descriptor, text, at=0)
+            os.fsync(descriptor)
+            if not link_new(temporary, folder / layout.claim_name(claim.epoch)):
+                return False
     except FileNotFoundError:
         if folder.is_dir():
             return False  # a later claimant has swept our temporary file away
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
     sync_folder(folder)
-    return True
-
-
-def create(path: Path) -> int:
-    """Create a private file and open it for reading and writing; the umask has no say."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, layout.FILE_MODE)
-    os.fchmod(descriptor, layout.FILE_MODE)
-    return descriptor
-
-
-def link_new(temporary: Path, final: Path) -> bool:
-    """Give a finished file its name, unless the name is taken.
-
-    A network filesystem may lose the answer and repeat the question: the name is then taken by us.
-    """
-    try:
-        os.link(temporary, final, follow_symlinks=False)
-    except FileExistsError:
-        return temporary.stat().st_ino == final.stat(follow_symlinks=False).st_ino
     return True
 
 

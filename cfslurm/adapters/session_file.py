@@ -12,27 +12,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cfslurm.adapters.session_digest import digest
+from cfslurm.adapters.session_io import write_all
 from cfslurm.core.session import layout
 from cfslurm.core.session.content import Content, Stamp
 from cfslurm.core.session.layout import Damage, Trailer
+from cfslurm.errors import SessionError
 
 if TYPE_CHECKING:
     from cfslurm.core.session.arrays import Array
 
 _LIBVER = ("v110", "v110")
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 
 class DescriptorFile:
-    """A file as h5py wants it. The first error is kept in ``error``; after it, writes do nothing.
+    """A file as h5py wants it. The first error is kept until `raise_error`; then writes do nothing.
 
     An exception inside HDF5's callbacks would leave the library with a file that it cannot close.
     """
 
     def __init__(self, descriptor: int, length: int = 0) -> None:
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
         self._descriptor = descriptor
         self._position = 0
         self._length = length
+
+    @property
+    def has_failed(self) -> bool:
+        """True if something could not be read or written."""
+        return self._error is not None
+
+    def raise_error(self) -> None:
+        """Raise what was kept, if anything.
+
+        It must not be kept any longer: HDF5 holds on to this object, the error to the frames it
+        went through, and those to HDF5's property list, which would outlive Python and crash it.
+        """
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Go somewhere."""
@@ -62,21 +80,21 @@ class DescriptorFile:
                 view = view[count:]
                 self._position += count
         except BaseException as error:  # noqa: BLE001 - kept, and raised once HDF5 has let go
-            self.error = self.error or error
+            view[:] = bytes(len(view))
+            self._error = self._error or error
         return asked
 
     def write(self, buffer: memoryview) -> int:
         """Write all of the buffer."""
-        view = memoryview(buffer).cast("B")
-        end = self._position + len(view)
+        end = self._position + buffer.nbytes
         try:
-            while view and self.error is None:
-                view = view[os.pwrite(self._descriptor, view, end - len(view)) :]
+            if self._error is None:
+                write_all(self._descriptor, buffer, at=self._position)
         except BaseException as error:  # noqa: BLE001 - kept, and raised once HDF5 has let go
-            self.error = error
+            self._error = error
         self._length = max(self._length, end)
         self._position = end
-        return len(buffer)
+        return buffer.nbytes
 
     def truncate(self, size: int | None = None) -> int:
         """Make the file this long."""
@@ -84,7 +102,7 @@ class DescriptorFile:
         try:
             os.ftruncate(self._descriptor, self._length)
         except BaseException as error:  # noqa: BLE001 - kept, and raised once HDF5 has let go
-            self.error = self.error or error
+            self._error = self._error or error
         return self._length
 
     def flush(self) -> None:
@@ -109,11 +127,7 @@ def write_generation(descriptor: int, stamp: Stamp, content: Content) -> Trailer
     trailer = Trailer(
         id=stamp.id, payload_bytes=length, digest=digest(descriptor, length, meanwhile=sync)
     )
-    view = memoryview(layout.write_trailer(trailer))
-    while view:
-        written = os.pwrite(descriptor, view, length + layout.TRAILER_BYTES - len(view))
-        view = view[written:]
-    os.fchmod(descriptor, layout.FILE_MODE)
+    write_all(descriptor, layout.write_trailer(trailer), at=length)
     os.fsync(descriptor)
     return trailer
 
@@ -124,9 +138,10 @@ def _write_hdf5(file: DescriptorFile, stamp: Stamp, content: Content) -> None:
     try:
         with h5py.File(file, "w", libver=_LIBVER, track_order=False) as root:
             _fill(root, stamp, content)
-    finally:
-        if file.error is not None:
-            raise file.error
+    except _HDF5_ERRORS:
+        if not file.has_failed:
+            raise
+    file.raise_error()
 
 
 def _fill(root: Any, stamp: Stamp, content: Content) -> None:
@@ -224,14 +239,15 @@ def _verified(descriptor: int) -> Trailer | Damage:
 
 
 def _read_hdf5(file: DescriptorFile, trailer: Trailer) -> tuple[Stamp, Content, Trailer] | Damage:
-    from cfslurm.adapters.session_reading import HDF5_ERRORS, read_content
+    from cfslurm.adapters.session_reading import read_content
 
+    found, problem = None, ""
     try:
-        stamp, content = read_content(file, trailer)
-    except HDF5_ERRORS as error:
-        if file.error is not None:
-            raise file.error from error
-        return Damage(f"HDF5 cannot read it ({error})")
-    if file.error is not None:
-        raise file.error
-    return stamp, content, trailer
+        found = read_content(file, trailer)
+    except _HDF5_ERRORS as error:
+        problem = str(error)
+    except SessionError:
+        if not file.has_failed:
+            raise
+    file.raise_error()  # what the disk said explains everything else
+    return Damage(f"HDF5 cannot read it ({problem})") if found is None else (*found, trailer)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfslurm.adapters.files import sync_folder
-from cfslurm.adapters.session_claims import close_claim, create, holder_of, link_new, list_folder
+from cfslurm.adapters.session_claims import close_claim, holder_of
 from cfslurm.adapters.session_file import read_generation, write_generation
+from cfslurm.adapters.session_io import create, link_new, list_folder, temporary_file, write_all
 from cfslurm.core.documents import Json
 from cfslurm.core.session import journal, layout
 from cfslurm.core.session.claims import Claim, superseded
@@ -210,17 +211,14 @@ class SessionWriter:
 
     def _publish(self, stamp: Stamp, content: Content) -> Trailer:
         temporary = self._folder / layout.temporary_name(self.claim.epoch, secrets.token_hex(8))
-        descriptor = create(temporary)
         try:
-            trailer = write_generation(descriptor, stamp, content)
-            if not link_new(temporary, self._folder / stamp.id.file_name):
-                raise FileExistsError(errno.EEXIST, f"{stamp.id.file_name} is there already")
+            with temporary_file(temporary) as descriptor:
+                trailer = write_generation(descriptor, stamp, content)
+                if not link_new(temporary, self._folder / stamp.id.file_name):
+                    raise FileExistsError(errno.EEXIST, f"{stamp.id.file_name} is there already")
         except FileNotFoundError:
             self.check_fence()  # a later attempt sweeps our temporary files away
             raise
-        finally:
-            os.close(descriptor)
-            temporary.unlink(missing_ok=True)
         sync_folder(self._folder)
         return trailer
 
@@ -243,7 +241,7 @@ class SessionWriter:
                 self._journal = self._open_journal()
             _append(self._journal, journal.frame(record))
         except BaseException:
-            # Nobody knows what is in the file now: later records go into a new one.
+            # A torn line may end the file now, and nothing must follow it: records go into a new one.
             self._close_journal()
             self._last = GenerationId(self.claim.epoch, self._last.generation + 1)
             raise
@@ -272,14 +270,6 @@ class SessionWriter:
 
 
 def _append(descriptor: int, line: bytes) -> None:
-    """Add a line to stable storage, or take back what was written of it."""
-    good = os.fstat(descriptor).st_size
-    view = memoryview(line)
-    try:
-        while view:
-            view = view[os.pwrite(descriptor, view, good + len(line) - len(view)) :]
-        os.fdatasync(descriptor)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.ftruncate(descriptor, good)
-        raise
+    """Add a line to stable storage."""
+    write_all(descriptor, line, at=os.fstat(descriptor).st_size)
+    os.fdatasync(descriptor)

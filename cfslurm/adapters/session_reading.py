@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from cfslurm.core.session.arrays import Array
     from cfslurm.core.session.values import Datum
 
-HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError)
-
 _MAX_ATTRIBUTE_BYTES = 4096
 _STATE_PREFIX = f"{layout.STATE}/"
 
@@ -39,9 +37,9 @@ def read_content(file: Any, trailer: Trailer) -> tuple[Stamp, Content]:
         OSError, RuntimeError, KeyError, TypeError, ValueError: HDF5 cannot read it.
     """
     with h5py.File(file, "r") as root:
-        stamp = _read_stamp(root.id, trailer)
         if root.id.get_create_plist().get_userblock() != 0:
             raise _strange("a user block")
+        stamp = _read_stamp(root.id, trailer)
         room = trailer.payload_bytes
         found: dict[str, Datum] = {}
         for path, dataset in _datasets(root.id, "", 0):

@@ -253,6 +253,7 @@ class Session(MutableMapping[str, Any]):
 
     def stop(self) -> NoReturn:
         """Save, then end the process with exit code 75: the job is requeued and goes on from here."""
+        self._check_open()
         self.close()
         raise SystemExit(REQUEUE)
 

@@ -1,0 +1,511 @@
+"""A generation as a file: it comes back, plain tools can read it, and hostile ones are refused."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from cfslurm.adapters import session_digest
+from cfslurm.adapters.session_file import read_generation, write_generation
+from cfslurm.core.session import arrays, layout
+from cfslurm.core.session.content import Content, Stamp, Values, pack, unpack
+from cfslurm.core.session.layout import Damage, GenerationId, Trailer
+from cfslurm.errors import SessionError
+
+STAMP = Stamp(
+    id=GenerationId(3, 57), session="coder", writer="cfslurm 0", parent="", saved_at="2026-11-21"
+)
+
+
+def write(path: Path, held: Values, stamp: Stamp = STAMP) -> Trailer:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        return write_generation(descriptor, stamp, pack(held))
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> Values:
+    found = read_generation(path)
+    assert not isinstance(found, Damage), found
+    return unpack(found[1])
+
+
+def example() -> Values:
+    return Values(
+        state={
+            "step": 12,
+            "notes": "é\0",
+            "weights": np.arange(6, dtype="<f4").reshape(2, 3),
+            "layers": {"a/b": [np.ones(2, ">i8"), b"\0" * 5000]},
+            "when": np.array(["2026-11-21", "NaT"], "M8[s]"),
+            "names": np.array(["ada", "é"]),
+            "mask": np.array([True, False]),
+        },
+        lines=[b'{"role":"user"}', b'{"role":"agent"}'],
+        steps={"ask": {"$tuple": [1]}},
+        rng={"r": {"kind": "x", "state": 1}},
+    )
+
+
+def test_example_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    write(path, example())
+    found = read_generation(path)
+    assert not isinstance(found, Damage)
+    assert found[0] == STAMP
+    held, expected = unpack(found[1]), example()
+    np.testing.assert_equal(held.state, expected.state)
+    assert held.state["layers"]["a/b"][0].dtype == np.dtype(">i8")
+    assert held.state["names"].dtype == expected.state["names"].dtype
+    assert (held.lines, held.steps, held.rng) == (expected.lines, expected.steps, expected.rng)
+
+
+def test_empty_session_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    write(path, Values())
+    assert read(path) == Values()
+
+
+_FIELDS = (
+    npst.boolean_dtypes()
+    | npst.integer_dtypes()
+    | npst.floating_dtypes(sizes=(16, 32, 64))
+    | npst.complex_number_dtypes(sizes=(64, 128))
+    | npst.byte_string_dtypes(min_len=1, max_len=4)
+)
+DTYPES = (
+    npst.array_dtypes(_FIELDS, max_size=4)
+    | npst.nested_dtypes(_FIELDS, max_itemsize=200)
+    | npst.datetime64_dtypes()
+    | npst.timedelta64_dtypes()
+    | npst.unicode_string_dtypes(min_len=1, max_len=4)
+).filter(lambda dtype: dtype.subdtype is None and arrays.objection(dtype) is None)
+ARRAYS = DTYPES.flatmap(
+    lambda dtype: npst.arrays(dtype, npst.array_shapes(min_dims=0, min_side=0, max_side=3))
+)
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), ARRAYS))
+@settings(max_examples=150, deadline=None)
+def test_arrays_come_back_to_the_last_bit(
+    tmp_path_factory: pytest.TempPathFactory, state: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "arrays.h5"
+    write(path, Values(state=state))
+    found = read(path).state
+    assert list(found) == list(state)
+    for key, array in state.items():
+        assert (found[key].dtype, found[key].shape) == (array.dtype, array.shape)
+        assert found[key].flags.writeable
+        assert raw(found[key]) == raw(array)
+
+
+def raw(array: Any) -> bytes:
+    """The bytes of an array, field by field: the padding between fields is nobody's."""
+    if array.dtype.names is None:
+        return bytes(array.tobytes())
+    return b"".join(raw(array[name]) for name in array.dtype.names)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24).reshape(2, 3, 4).transpose(2, 0, 1),
+        np.arange(10)[::-3],
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.zeros((0, 3, 0)),
+        np.array(3.5),
+        np.array("é"),
+        np.array("2026", "M8[Y]"),
+        np.array([np.nan, -0.0, np.inf]),
+        np.array([b"a\0b", b"\0"]),
+        np.zeros(3, np.dtype([("a", "i1"), ("b", "f8")], align=True)),
+        np.zeros((1,) * 32, "i1"),
+    ],
+    ids=lambda array: f"{array.dtype}{array.shape}"[:40],
+)
+def test_array_comes_back(tmp_path: Path, array: Any) -> None:
+    write(tmp_path / "g.h5", Values(state={"a": array}))
+    found = read(tmp_path / "g.h5").state["a"]
+    assert (found.dtype, found.shape, found.tobytes()) == (
+        array.dtype, array.shape, array.tobytes(),
+    )  # fmt: skip
+
+
+def test_plain_h5py_reads_it(tmp_path: Path) -> None:
+    """The contract with everybody who has no cfslurm."""
+    path = tmp_path / "g.h5"
+    write(path, example())
+    with h5py.File(path, "r") as file:
+        assert sorted(file) == ["events", "rng", "state", "state_json", "steps"]
+        attributes = {
+            name: value.decode() if isinstance(value, bytes) else int(value)
+            for name, value in file.attrs.items()
+        }
+        assert attributes == {
+            "schema": "cfslurm.session", "schema_version": 1, "session": "coder",
+            "writer": "cfslurm 0", "parent": "", "saved_at": "2026-11-21", "epoch": 3,
+            "generation": 57, "complete": 1,
+        }  # fmt: skip
+        assert file["state/weights"][()].tolist() == [[0, 1, 2], [3, 4, 5]]
+        assert file["state/weights"].chunks is None
+        assert file["state/layers/a%2Fb/0"].dtype == np.dtype(">i8")
+        assert file["state/layers/a%2Fb/1"].attrs["kind"] == b"bytes"
+        assert file["state/when"].attrs["dtype"] == b"<M8[s]"
+        start, end = file["events/offsets"][1:3]
+        assert file["events/data"][start:end].tobytes() == b'{"role":"agent"}\n'
+        assert file["state_json"][()].tobytes().startswith(b'{"step":12,')
+        assert file["steps"][()].tobytes() == b'{"ask":{"$tuple":[1]}}'
+
+
+def test_digest_is_as_documented(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    for size in (0, layout.LEAF_BYTES, 3 * layout.LEAF_BYTES + 5):
+        trailer = write(path, Values(state={"a": np.ones(size, np.uint8)}))
+        payload = path.read_bytes()[:-64]
+        leaves = b"".join(
+            hashlib.blake2b(payload[i : i + 4 * 1024**2], digest_size=16).digest()
+            for i in range(0, len(payload), 4 * 1024**2)
+        )
+        assert hashlib.blake2b(leaves, digest_size=16).digest() == trailer.digest
+        assert path.read_bytes()[-64:][32:48] == trailer.digest
+        assert read(path).state["a"].sum() == size
+
+
+def test_h5dump_reads_it(tmp_path: Path) -> None:
+    h5dump = shutil.which("h5dump")
+    if h5dump is None:
+        pytest.skip("h5dump is not installed (Debian: hdf5-tools)")
+    path = tmp_path / "g.h5"
+    write(path, example())
+    done = subprocess.run([h5dump, str(path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 'GROUP "layers"' in done.stdout
+
+
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    write(path, example())
+    whole = path.read_bytes()
+    for length in [*range(0, len(whole), 512), *range(len(whole) - 65, len(whole))]:
+        path.write_bytes(whole[:length])
+        assert isinstance(read_generation(path), Damage), length
+
+
+def test_every_changed_bit_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    write(path, example())
+    whole = bytearray(path.read_bytes())
+    for position in [*range(0, len(whole), 13), *range(len(whole) - 64, len(whole))]:
+        whole[position] ^= 1 << position % 8
+        path.write_bytes(whole)
+        assert isinstance(read_generation(path), Damage), position
+        whole[position] ^= 1 << position % 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda whole: whole + b"\0", lambda whole: whole + whole[-64:], lambda _: b"", lambda _: b"x"],
+)
+def test_other_lengths_are_damage(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "g.h5"
+    write(path, Values())
+    path.write_bytes(change(path.read_bytes()))
+    assert isinstance(read_generation(path), Damage)
+
+
+def test_pipe_and_folder_do_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    assert isinstance(read_generation(tmp_path / "pipe"), Damage)
+    assert isinstance(read_generation(tmp_path / "folder"), Damage)
+
+
+def test_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "real", Values())
+    (tmp_path / "g.h5").symlink_to(tmp_path / "real")
+    with pytest.raises(OSError, match="symbolic"):
+        read_generation(tmp_path / "g.h5")
+
+
+EVERY_CALL_FAILS = """
+import errno, gc, os, sys
+from pathlib import Path
+import numpy as np
+from cfslurm.adapters.session_file import read_generation, write_generation
+from cfslurm.core.session.content import Stamp, Values, pack
+from cfslurm.core.session.layout import Damage, GenerationId
+
+stamp = Stamp(id=GenerationId(1, 1), session="s", writer="w", parent="", saved_at="t")
+content = pack(Values(state={"a": np.arange(99.0), "b": {"c": b"x" * 2000}}, lines=[b"1", b"2"]))
+path = Path(sys.argv[1])
+count, bad = 0, 0
+
+def failing(real):
+    def call(*args):
+        global count
+        count += 1
+        if count == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(*args)
+    return call
+
+def write():
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_generation(descriptor, stamp, content)
+    finally:
+        os.close(descriptor)
+
+os.preadv, os.pwrite = failing(os.preadv), failing(os.pwrite)
+for action in write, lambda: read_generation(path):
+    count, bad = 0, 0
+    assert not isinstance(action(), Damage)
+    total = count
+    assert total > 20, total
+    for number in range(1, total + 1):
+        count, bad = 0, number
+        try:
+            action()
+        except OSError as error:
+            assert error.errno == errno.EIO
+        else:
+            raise AssertionError(f"call {number} of {total} failed, and nobody noticed")
+    bad = 0
+    write()
+if "--uncaught" in sys.argv:
+    count, bad = 0, 2
+    read_generation(path)
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 0), (["--uncaught"], 1)])
+def test_error_of_the_disk_is_no_damage_and_hdf5_survives_it(
+    tmp_path: Path, arguments: list[str], code: int
+) -> None:
+    """In a process of its own, because HDF5 crashes, if at all, when the process ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_CALL_FAILS, str(tmp_path / "g.h5"), *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert ("Input/output error" in done.stderr) is bool(arguments)
+
+
+# --- Hostile files: whole, with a right digest, but not what cfslurm writes.
+
+
+def seal(path: Path) -> None:
+    """Give a file the trailer of a whole generation."""
+    length = path.stat().st_size
+    with path.open("r+b") as file:
+        digest = session_digest.digest(file.fileno(), length)
+        file.seek(length)
+        file.write(layout.write_trailer(Trailer(id=STAMP.id, payload_bytes=length, digest=digest)))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Callable[[Callable[[h5py.File], object]], Path]:
+    """Change a good generation with h5py and seal it again."""
+
+    def make(change: Callable[[h5py.File], object]) -> Path:
+        path = tmp_path / "g.h5"
+        write(path, Values(state={"a": np.arange(3)}))
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-64])
+        with h5py.File(path, "r+", libver=("v110", "v110")) as file:
+            change(file)
+        seal(path)
+        return path
+
+    return make
+
+
+def replace(file: h5py.File, name: str, **options: Any) -> Any:
+    """Put another dataset into the place of one."""
+    attributes = dict(file[name].attrs)
+    del file[name]
+    dataset = file.create_dataset(name, **options)
+    dataset.attrs.update(attributes)
+    return dataset
+
+
+def _virtual(file: h5py.File) -> None:
+    attributes = dict(file["state/a"].attrs)
+    del file["state/a"]
+    virtual = h5py.VirtualLayout(shape=(3,), dtype="i8")
+    virtual[:] = h5py.VirtualSource("/etc/passwd", "x", shape=(3,))
+    file.create_virtual_dataset("state/a", virtual).attrs.update(attributes)
+
+
+def _soft(file: h5py.File) -> None:
+    file["state/b"] = h5py.SoftLink("/state/a")
+
+
+def _external_link(file: h5py.File) -> None:
+    file["state/b"] = h5py.ExternalLink("/etc/passwd", "/x")
+
+
+def _second_link(file: h5py.File) -> None:
+    file["state/b"] = file["state/a"]
+
+
+def _cycle(file: h5py.File) -> None:
+    file["state/loop"] = file["state"]
+
+
+def _huge(file: h5py.File) -> None:
+    """Eight pebibytes that were never written."""
+    attributes = dict(file["state/a"].attrs)
+    del file["state/a"]
+    space = h5py.h5s.create_simple((2**50,))
+    h5py.h5d.create(file["state"].id, b"a", h5py.h5t.STD_I64LE, space)
+    file["state/a"].attrs.update(attributes)
+
+
+def _deep(file: h5py.File) -> None:
+    file.create_dataset("state/" + "/".join("x" * 80) + "/y", data=1)
+
+
+def _references(file: h5py.File) -> None:
+    file.create_dataset("state/r", data=np.array([file.ref], dtype=h5py.ref_dtype))
+
+
+def _opaque(file: h5py.File) -> None:
+    file.create_dataset("state/o", data=np.zeros(2, "V8"))
+
+
+def _empty(file: h5py.File) -> None:
+    file.create_dataset("state/e", data=h5py.Empty("f8"))
+
+
+def _named_type(file: h5py.File) -> None:
+    file["state/t"] = np.dtype("f8")
+
+
+def _text_attribute(file: h5py.File) -> None:
+    file.attrs["session"] = "variable length"
+
+
+def _large_attribute(file: h5py.File) -> None:
+    file.attrs["session"] = np.bytes_(b"x" * 5000)
+
+
+def _array_attribute(file: h5py.File) -> None:
+    file.attrs["epoch"] = np.array([3, 3])
+
+
+HOSTILE: dict[str, tuple[Callable[[h5py.File], object], str]] = {
+    "soft link": (_soft, "points elsewhere"),
+    "external link": (_external_link, "points elsewhere"),
+    "second hard link": (_second_link, "two links"),
+    "cycle of groups": (_cycle, "two links"),
+    "external storage": (
+        lambda f: replace(
+            f, "state/a", shape=(3,), dtype="i8", external=[("/etc/passwd", 0, 24)]
+        ),
+        "not stored as plain bytes",
+    ),
+    "virtual dataset": (_virtual, "not stored as plain bytes"),
+    "compressed": (
+        lambda f: replace(f, "state/a", data=np.zeros(1000), compression="gzip"),
+        "not stored as plain bytes",
+    ),
+    "chunked": (
+        lambda f: replace(f, "state/a", data=np.zeros(1000), chunks=(10,)),
+        "not stored as plain bytes",
+    ),
+    "huge": (_huge, "claims"),
+    "deep": (_deep, "too deeply"),
+    "references": (_references, "type"),
+    "opaque": (_opaque, "type"),
+    "variable text": (
+        lambda f: f.create_dataset("state/v", data="text", dtype=h5py.string_dtype()), "type",
+    ),
+    "structure with variable text": (
+        lambda f: f.create_dataset("state/v", (1,), np.dtype([("a", h5py.string_dtype())])), "type",
+    ),
+    "no shape": (_empty, "shape|plain bytes"),
+    "named type": (_named_type, "newer"),
+    "strange dataset": (lambda f: f.create_dataset("extra", data=1), "newer.*'extra'"),
+    "strange group": (lambda f: f.create_group("extra"), "newer.*'extra'"),
+    "unused data": (lambda f: f.create_dataset("state/extra", data=1), "no attribute kind"),
+    "no steps": (lambda f: f.pop("steps"), "no steps"),
+    "no attribute": (lambda f: f.attrs.pop("epoch"), "no attribute epoch"),
+    "variable attribute": (_text_attribute, "fixed length"),
+    "large attribute": (_large_attribute, "strange attribute"),
+    "array attribute": (_array_attribute, "strange attribute"),
+    "other schema": (lambda f: f.attrs.modify("schema", np.bytes_(b"other")), "no session"),
+    "newer": (lambda f: f.attrs.modify("schema_version", np.int64(2)), "newer.*version 2"),
+    "incomplete": (lambda f: f.attrs.modify("complete", np.int64(0)), "do not fit its trailer"),
+    "other epoch": (lambda f: f.attrs.modify("epoch", np.int64(4)), "do not fit its trailer"),
+    "offsets": (
+        lambda f: replace(f, "events/offsets", data=np.array([0, 5], "u8")), "do not fit each other",
+    ),
+    "events": (
+        lambda f: replace(f, "events/data", data=np.frombuffer(b"{}", "u1")),
+        "do not fit each other",
+    ),
+    "state as numbers": (lambda f: replace(f, "state_json", data=np.zeros(3)), "list of bytes"),
+    "wrong dtype": (
+        lambda f: f["state/a"].attrs.create("dtype", np.bytes_(b"<U3")), "does not fit its dtype",
+    ),
+    "object dtype": (
+        lambda f: f["state/a"].attrs.create("dtype", np.bytes_(b"|O")), "does not fit its dtype",
+    ),
+    "other kind": (lambda f: f["state/a"].attrs.modify("kind", np.bytes_(b"pickle")), "newer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_file_is_refused(
+    hostile: Callable[[Callable[[h5py.File], object]], Path], name: str
+) -> None:
+    change, message = HOSTILE[name]
+    path = hostile(change)
+    with pytest.raises(SessionError, match=message):
+        read_generation(path)
+
+
+def test_unchanged_file_is_not_refused(
+    hostile: Callable[[Callable[[h5py.File], object]], Path],
+) -> None:
+    assert not isinstance(read_generation(hostile(lambda _: None)), Damage)
+
+
+def test_user_block_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    write(path, Values())
+    with h5py.File(tmp_path / "plain", "w", userblock_size=512) as file:
+        file.attrs["schema"] = np.bytes_(b"cfslurm.session")
+    (tmp_path / "plain").rename(path)
+    seal(path)
+    with pytest.raises(SessionError, match="user block"):
+        read_generation(path)
+
+
+def test_whole_file_that_is_no_hdf5_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "g.h5"
+    path.write_bytes(b"not HDF5" * 100)
+    seal(path)
+    found = read_generation(path)
+    assert isinstance(found, Damage)
+    assert "HDF5 cannot read it" in found.reason
+
+
+def test_content_defaults_are_an_empty_session() -> None:
+    assert unpack(Content()) == Values()
