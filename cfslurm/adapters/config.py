@@ -7,12 +7,15 @@ that use the whole site config read it with `cfslurm.adapters.site_file`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cfslurm.adapters.environment import Environment
-from cfslurm.adapters.yaml_file import YamlDocument, read_yaml
 from cfslurm.core.documents import Json
 from cfslurm.core.site.settings import NAMES, USER_NAMES, Layer, Settings, settle
 from cfslurm.errors import InvalidFileError, Problem, UserInputError
+
+if TYPE_CHECKING:
+    from cfslurm.adapters.yaml_file import YamlDocument
 
 SYSTEM_SITE = Path("/etc/cfslurm/site.yaml")
 
@@ -60,6 +63,8 @@ def load_settings(environment: Environment, flag: str | None) -> Settings:
 
 
 def _read(path: Path) -> YamlDocument:
+    from cfslurm.adapters.yaml_file import read_yaml  # only where there is a file to read
+
     try:
         return read_yaml(path.read_bytes(), str(path))
     except OSError as error:

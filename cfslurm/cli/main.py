@@ -37,9 +37,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but an unknown name is answered with the nearest known one."""
-        import difflib
-
         if args and args[0] not in names() and not args[0].startswith("-"):
+            import difflib  # heavy, and only needed here
+
             near = difflib.get_close_matches(args[0], names(), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else " `cfslurm --help` lists them."
             raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)

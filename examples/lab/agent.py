@@ -25,7 +25,9 @@ def main(name: str) -> None:
         listener.bind(("", int(os.environ["CFSLURM_PORT"])))
         listener.listen()
         listener.settimeout(0.2)
-        print(f"{name} with {os.environ['CFSLURM_VARIANT']}, begins at step {session.get('step', 0)}")
+        print(
+            f"{name} with {os.environ['CFSLURM_VARIANT']}, begins at step {session.get('step', 0)}"
+        )
         while serve_one(listener, session, weights, name):
             session.checkpoint_if_due()
 

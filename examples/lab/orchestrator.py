@@ -56,11 +56,11 @@ def ask(address: str, step: int, text: str, session: Session) -> str:
 def tell(address: str, step: int | None, text: str) -> str:
     """Send a line, wait for a line."""
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
-        with connection.makefile("rw") as stream:
-            stream.write(json.dumps({"step": step, "text": text}) + "\n")
-            stream.flush()
-            return stream.readline()
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    with connection, connection.makefile("rw") as stream:
+        stream.write(json.dumps({"step": step, "text": text}) + "\n")
+        stream.flush()
+        return stream.readline()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,9 @@ def main() -> None:
         scores[result["variant"]].append(result["score"])
     for variant, values in sorted(scores.items()):
         print(f"{variant}: {len(values)} answers, mean score {mean(values):+.6f}")
-    Path(os.environ["CFSLURM_RESULT"]).write_text(json.dumps({k: len(v) for k, v in scores.items()}))
+    Path(os.environ["CFSLURM_RESULT"]).write_text(
+        json.dumps({k: len(v) for k, v in scores.items()})
+    )
 
 
 if __name__ == "__main__":

@@ -39,7 +39,9 @@ class Safetensors:
             for name, entry in header.items():
                 if name != "__metadata__":
                     self._files[name] = (path, 8 + length, entry)
-        self.experts = max(int(name.split(".")[5]) for name in self._files if ".experts." in name) + 1
+        self.experts = (
+            max(int(name.split(".")[5]) for name in self._files if ".experts." in name) + 1
+        )
 
     def expert(self, number: int) -> Matrix:
         """The matrix w1 of an expert of the first layer, whatever it is packed as: [256, 128]."""
@@ -65,16 +67,20 @@ class Safetensors:
             return np.frombuffer(file.read(last - first), dtype=np.uint8)
 
     def _awq(self, name: str) -> Matrix:
-        """qweight [in, out/8], eight numbers in each int32 in AWQ's order."""
+        """Qweight [in, out/8], eight numbers in each int32 in AWQ's order."""
         order = (0, 4, 1, 5, 2, 6, 3, 7)
-        numbers = _nibbles(self._raw(f"{name}.qweight"), self._shape(f"{name}.qweight"), order, axis=1)
+        numbers = _nibbles(
+            self._raw(f"{name}.qweight"), self._shape(f"{name}.qweight"), order, axis=1
+        )
         zeros = _nibbles(self._raw(f"{name}.qzeros"), self._shape(f"{name}.qzeros"), order, axis=1)
         return _dequantized(numbers, zeros, self._scales(name))
 
     def _gptq(self, name: str) -> Matrix:
-        """qweight [in/8, out], eight numbers in each int32 in their own order."""
+        """Qweight [in/8, out], eight numbers in each int32 in their own order."""
         order = tuple(range(8))
-        numbers = _nibbles(self._raw(f"{name}.qweight"), self._shape(f"{name}.qweight"), order, axis=0)
+        numbers = _nibbles(
+            self._raw(f"{name}.qweight"), self._shape(f"{name}.qweight"), order, axis=0
+        )
         zeros = _nibbles(self._raw(f"{name}.qzeros"), self._shape(f"{name}.qzeros"), order, axis=1)
         return _dequantized(numbers, zeros, self._scales(name))
 
