@@ -280,20 +280,3 @@ def test_an_endpoint_that_is_none(endpoint: str) -> None:
 )
 def test_an_endpoint_that_is_one(endpoint: str) -> None:
     assert HuggingFaceHub(endpoint).endpoint == endpoint.rstrip("/")
-
-
-@pytest.mark.parametrize(("size", "disabled"), [(50 * 10**9, True), (50 * 10**9 + 1, False)])
-def test_xet_is_for_what_http_cannot_carry(
-    hub: HuggingFaceHub,
-    hub_server: HubServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    size: int,
-    disabled: bool,
-) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", None)
-    file = ModelFile(path="config.json", size_bytes=size)
-    hub.download(variant(hub_server), file, tmp_path, progress=lambda count: None)
-    assert huggingface_hub.constants.HF_HUB_DISABLE_XET is disabled

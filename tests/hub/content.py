@@ -1,7 +1,7 @@
 """Repositories on disk, as the server sees them: files, hashes, the model card, the Hub's settings.
 
 A repository is a folder ROOT/ORG/NAME. What only the Hub knows (gated, private, downloads, an older
-name) stands in ``.hub.json``; tags come from the YAML head of README.md, as on the real Hub.
+name, Xet hashes) stands in ``.hub.json``; tags come from the YAML head of README.md, as on the real Hub.
 """
 
 from __future__ import annotations

@@ -71,6 +71,17 @@ def error(status: int, code: str, message: str, **headers: str) -> Answer:
     )
 
 
+def _xet_token(store: str) -> Answer:
+    """Where Xet's chunks are, and leave to read them; hf_xet takes a folder as ``local:///…``."""
+    token, expires = "t", 9999999999
+    headers = {
+        "X-Xet-Cas-Url": store,
+        "X-Xet-Access-Token": token,
+        "X-Xet-Token-Expiration": str(expires),
+    }
+    return json_answer({"casUrl": store, "accessToken": token, "exp": expires}, headers)
+
+
 class Routes:
     """All repositories, and what the Hub answers about them."""
 
@@ -179,6 +190,8 @@ class Routes:
             return error(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         if what == "revision":
             return json_answer(answers.model_info(repository, request.query))
+        if what == "xet-read-token":
+            return _xet_token(repository.settings["xet_store"])
         if what == "tree":
             return self._tree(request, repository, unquote(below))
         if what == "paths-info":
@@ -212,4 +225,8 @@ class Routes:
         headers["X-Linked-Etag"] = f'"{file.sha256}"'
         headers["X-Linked-Size"] = str(file.size)
         headers["Location"] = f"{self._cdn}/cdn/{file.sha256}"
+        if xet_hash := repository.settings.get("xet", {}).get(path):
+            token_url = f"{request.base}/api/models/{repo_id}/xet-read-token/{commit}"
+            headers["X-Xet-Hash"] = xet_hash
+            headers["Link"] = f'<{token_url}>; rel="xet-auth"'
         return Answer(status=302, headers=headers)
