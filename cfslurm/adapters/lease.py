@@ -76,12 +76,19 @@ class Leases:
     def _create(self, path: Path, token: str) -> int:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
         for _ in range(3):
-            with contextlib.suppress(FileExistsError):
+            try:
                 descriptor = os.open(path, flags, 0o600)
+            except FileExistsError:
+                self._break_or_refuse(path)
+                continue
+            try:
                 os.fchmod(descriptor, 0o644)
                 os.pwrite(descriptor, self._text(token, 0), 0)
-                return descriptor
-            self._break_or_refuse(path)
+            except OSError:  # a full disk: an empty lease would keep everybody out
+                _remove(path, descriptor)
+                os.close(descriptor)
+                raise
+            return descriptor
         raise _busy(path, b"")
 
     def _text(self, token: str, beat: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -60,6 +61,18 @@ def test_it_is_free_again_after_an_error(tmp_path: Path, clock: FakeClock) -> No
         raise ValueError("x")
     with leases(tmp_path, clock).hold(NAME):
         pass
+
+
+def test_a_full_disk_leaves_no_lease(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cfslurm.adapters.lease.os.pwrite", full)
+    with pytest.raises(OSError, match="No space"), leases(tmp_path, clock).hold(NAME):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_everybody_may_read_who_holds_it(tmp_path: Path, clock: FakeClock) -> None:
