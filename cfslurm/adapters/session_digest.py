@@ -12,7 +12,11 @@ from cfslurm.core.session.layout import DIGEST_BYTES, LEAF_BYTES
 _MAX_THREADS = 4
 
 
-def digest(descriptor: int, length: int, *, meanwhile: Callable[[], None] | None = None) -> bytes:
+def _nothing() -> None:
+    pass
+
+
+def digest(descriptor: int, length: int, *, meanwhile: Callable[[], None] = _nothing) -> bytes:
     """The digest of the first ``length`` bytes of a file; ``meanwhile`` runs beside it.
 
     Raises:
@@ -26,14 +30,15 @@ def digest(descriptor: int, length: int, *, meanwhile: Callable[[], None] | None
 
     if len(starts) < 2:
         leaves = [leaf(start) for start in starts]
-        if meanwhile:
-            meanwhile()
+        meanwhile()
     else:
         threads = min(_MAX_THREADS, len(starts), len(os.sched_getaffinity(0)))
         with ThreadPoolExecutor(threads) as pool:
-            found = pool.map(leaf, starts)
-            if meanwhile:
-                meanwhile()
+            try:
+                found = pool.map(leaf, starts)
+            except RuntimeError:  # the limit on processes and threads is reached
+                found = map(leaf, starts)
+            meanwhile()
             leaves = list(found)
     return hashlib.blake2b(b"".join(leaves), digest_size=DIGEST_BYTES).digest()
 

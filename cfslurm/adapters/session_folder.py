@@ -224,9 +224,9 @@ class SessionWriter:
 
     def prune(self) -> None:
         """Remove generations and journals that are too old; what cannot be removed stays."""
-        listing = list_folder(self._folder)
-        for name in layout.expendable(listing, self._last, keep=self._keep):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            listing = list_folder(self._folder)
+            for name in layout.expendable(listing, self._last, keep=self._keep):
                 (self._folder / name).unlink(missing_ok=True)
 
     def record(self, record: dict[str, Json]) -> None:

@@ -1,12 +1,6 @@
 """A session: a program's state that survives requeue, preemption and crash.
 
-from cfslurm import Session
-
-with Session.open("coder") as session:
-    for step in range(session.get("step", 0), 500):
-        ...
-        session["step"] = step + 1
-        session.checkpoint_if_due()
+docs/how-to/sessions.md shows how a plain loop becomes one that can be resumed.
 """
 
 from __future__ import annotations
@@ -130,10 +124,12 @@ class Session(MutableMapping[str, Any]):
         Raises:
             SessionError: a session cannot keep it.
         """
+        self._check_open()
         values.encode({key: value}, name="session", data={})
         self._held.state[key] = value
 
     def __delitem__(self, key: str) -> None:
+        self._check_open()
         del self._held.state[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -171,6 +167,7 @@ class Session(MutableMapping[str, Any]):
         Raises:
             SessionError: a session cannot keep it.
         """
+        self._check_open()
         tree = values.encode(event, name="event")
         self._held.lines.append(values.to_bytes(tree))
 
@@ -182,6 +179,8 @@ class Session(MutableMapping[str, Any]):
         Raises:
             SessionError: another kind of generator.
         """
+        self._check_open()
+        values.encode({name: None}, name="generators")
         if name in self._held.rng:
             rng.restore(generator, self._held.rng[name], name=name)
         else:
@@ -201,7 +200,7 @@ class Session(MutableMapping[str, Any]):
         """
         if key not in self._held.steps:
             self._check_open()
-            values.encode(key, name="the key of a step")
+            values.encode({key: None}, name="steps")
             with translated(self.folder):
                 self._writer.check_fence()
             tree = values.encode(function(), name=f"the result of step {key!r}")
@@ -270,9 +269,7 @@ class Session(MutableMapping[str, Any]):
         if self._is_open:
             self._is_open = False
             self._signals.restore()
-            with contextlib.suppress(
-                OSError
-            ):  # the next attempt then sees that this process is gone
+            with contextlib.suppress(OSError):  # others then see that this process is gone
                 self._writer.release()
 
     def _check_open(self) -> None:

@@ -29,7 +29,7 @@ def read_session(path: Path) -> Snapshot:
     with translated(path):
         if path.suffix == ".h5":
             return _one_generation(path)
-        newest = read_newest(path)
+        newest = read_newest(path) if path.is_dir() else None
     if newest is None:
         raise SessionError(
             f"there is no session in {path}",

@@ -186,6 +186,17 @@ def test_digest_is_as_documented(tmp_path: Path) -> None:
         assert read(path).state["a"].sum() == size
 
 
+def test_digest_needs_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    path = tmp_path / "g.h5"
+    held = Values(state={"a": np.ones(3 * layout.LEAF_BYTES, np.uint8)})
+    expected = write(path, held).digest
+    monkeypatch.setattr("threading.Thread.start", refused)
+    assert write(path, held).digest == expected
+
+
 def test_h5dump_reads_it(tmp_path: Path) -> None:
     h5dump = shutil.which("h5dump")
     if h5dump is None:

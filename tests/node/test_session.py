@@ -21,10 +21,7 @@ from cfslurm.errors import SessionError
 
 
 @pytest.fixture(autouse=True)
-def outside_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith(("CFSLURM_SESSION", "SLURM_")):
-            monkeypatch.delenv(name)
+def in_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -146,7 +143,14 @@ def test_closed_session_is_not_written() -> None:
     with Session.open("coder") as session:
         pass
     session.close()
-    for use in (session.checkpoint, session.stop, lambda: session.once("a", lambda: 1)):
+    for use in (
+        session.checkpoint,
+        session.stop,
+        lambda: session.once("a", lambda: 1),
+        lambda: session.append(1),
+        lambda: session.update(a=1),
+        lambda: session.register_rng("r", random.Random(1)),
+    ):
         with pytest.raises(SessionError, match="is closed"):
             use()
 
@@ -314,6 +318,15 @@ def test_failing_step_is_not_recorded() -> None:
         assert session.once("ask", lambda: 5) == 5
 
 
+@pytest.mark.parametrize("key", [1, None, "\ud800"])
+def test_key_of_a_step_is_text(key: Any) -> None:
+    with Session.open("coder") as session:
+        with pytest.raises(SessionError, match="steps"):
+            session.once(key, lambda: 1)
+        with pytest.raises(SessionError, match="generators"):
+            session.register_rng(key, random.Random(1))
+
+
 def test_steps_are_not_forgotten_by_a_save_that_fails() -> None:
     with Session.open("coder") as session:
         session.once("ask", lambda: 1)
@@ -373,8 +386,8 @@ def test_what_is_no_generator_is_refused() -> None:
 # --- Where
 
 
-def test_place_of_a_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    folder = tmp_path / "run" / "sessions" / "agents.7"
+def test_place_of_a_job(monkeypatch: pytest.MonkeyPatch, weird_path: Path) -> None:
+    folder = weird_path / "run" / "sessions" / "agents.7"
     monkeypatch.setenv("CFSLURM_SESSION", "agents.7")
     monkeypatch.setenv("CFSLURM_SESSION_DIR", str(folder))
     monkeypatch.setenv("CFSLURM_SESSION_KEEP", "1")
@@ -467,8 +480,10 @@ def test_what_is_no_session_is_refused() -> None:
     Path("empty").mkdir()
     with pytest.raises(SessionError, match="there is no session"):
         Session.read("empty")
-    with pytest.raises(SessionError, match="No such file"):
+    with pytest.raises(SessionError, match="there is no session"):
         Session.read("missing")
+    with pytest.raises(SessionError, match="No such file"):
+        Session.read("empty/g0001-000000000001.h5")
 
 
 def test_newer_session_is_refused_and_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:

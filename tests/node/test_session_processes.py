@@ -25,13 +25,11 @@ from cfslurm.core.session.claims import SessionHeldError
 from cfslurm.errors import SessionError
 
 ACK = struct.Struct("<cQ")
+SOAK_TRIALS = int(os.environ.get("CFSLURM_SOAK", "1000"))
 
 
 @pytest.fixture(autouse=True)
-def outside_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.startswith(("CFSLURM_SESSION", "SLURM_")):
-            monkeypatch.delenv(name)
+def in_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -157,11 +155,10 @@ def test_killed_at_any_time_nothing_acknowledged_is_lost() -> None:
 
 @pytest.mark.soak
 def test_killed_at_any_time_for_long(capsys: pytest.CaptureFixture[str]) -> None:
-    count = int(os.environ.get("CFSLURM_SOAK", "1000"))
     seed = random.randrange(2**32)
     with capsys.disabled():
         print(f"\nSIGKILL trials with seed {seed}:", end=" ", flush=True)  # noqa: T201
-        print(kill_trials(count, seed), "lost 0, torn 0")  # noqa: T201
+        print(kill_trials(SOAK_TRIALS, seed), "lost 0, torn 0")  # noqa: T201
 
 
 # --- Races
