@@ -18,6 +18,7 @@ _FOREIGN_PREFIXES = (
 )  # fmt: skip
 Process = subprocess.Popen[bytes]
 
+# Kept where they are set; Slurm's programs refuse to work when SLURM_CLUSTERS is set and empty.
 _KEPT = frozenset({"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_CONF_SERVER"})
 
 
@@ -71,7 +72,7 @@ def client_environment(
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in _KEPT or not name.startswith(_FOREIGN_PREFIXES)
+        if (value and name in _KEPT) or not name.startswith(_FOREIGN_PREFIXES)
     }
     return {**kept, **added}
 

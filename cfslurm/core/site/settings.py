@@ -80,6 +80,9 @@ class Settings:
 def settle(layers: Sequence[Layer], *, user: str, home: str) -> Settings:
     """Take each value from the first layer that has it; ``$USER`` and ``$HOME`` in paths are filled in.
 
+    A path from the environment (its origin begins with ``$``) stays as it is: the shell has filled it
+    in already, and a folder may have a ``$`` in its name.
+
     Raises:
         UserInputError: a path is not absolute, or names another variable.
     """
@@ -92,22 +95,23 @@ def settle(layers: Sequence[Layer], *, user: str, home: str) -> Settings:
         layer = next(layer for layer in (*layers, built_in) if name in layer.values)
         value, origin = layer.values[name], layer.origins[name]
         if name in _PATHS:
-            value = _filled(value, name, origin, user=user, home=home)
+            from_shell = origin.startswith("$")
+            value = _filled(value, name, origin, {} if from_shell else {"USER": user, "HOME": home})
         entries.append(Setting(name=name, value=value, origin=origin))
     return Settings(entries=tuple(entries))
 
 
 def _filled(
-    value: str | tuple[str, ...], name: str, origin: str, *, user: str, home: str
+    value: str | tuple[str, ...], name: str, origin: str, known: Mapping[str, str]
 ) -> str | tuple[str, ...]:
     if isinstance(value, tuple):
-        return tuple(_path(item, name, origin, user=user, home=home) for item in value)
-    return _path(value, name, origin, user=user, home=home)
+        return tuple(_path(item, name, origin, known) for item in value)
+    return _path(value, name, origin, known)
 
 
-def _path(text: str, name: str, origin: str, *, user: str, home: str) -> str:
+def _path(text: str, name: str, origin: str, known: Mapping[str, str]) -> str:
     try:
-        path = Template(text).substitute(USER=user, HOME=home)
+        path = Template(text).substitute(known) if known else text
     except (KeyError, ValueError) as error:
         raise UserInputError(
             f"{name} is {text!r} ({origin}), with a variable other than $USER and $HOME",
