@@ -256,9 +256,21 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # PyYAML quotes what YAML 1.1 would misread; 1.2 agrees with every quoted text.
-    style = "|" if "\n" in text and text == text.strip() and text.isprintable() else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=_style(text))
+
+
+def _style(text: str) -> str | None:
+    """Where PyYAML's own choice would not be read back as the same text.
+
+    It quotes what YAML 1.1 misreads, and leaves ``08`` and ``1e5`` plain, which are numbers in 1.2.
+    It writes U+0085 as the line break that it was in 1.1; between double quotes it is escaped.
+    """
+    lines = text.split("\n")
+    if not all(line.isprintable() for line in lines):
+        return '"'
+    if len(lines) > 1:
+        return "|" if text == text.strip() else '"'
+    return None if isinstance(_plain(text), str) else "'"
 
 
 _Dumper.add_representer(str, _represent_text)

@@ -91,13 +91,32 @@ def test_place_of_a_missing_key_is_that_of_its_parent() -> None:
     assert document.place(("tasks", "t", "command", 0)) == (3, 15)
 
 
-_TEXT = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20)
+_TEXT = (
+    st.text(max_size=20)
+    | st.text(alphabet="0189.eE+-_:~", max_size=6)
+    | st.text(alphabet="ab \n\t\r\x85\u2028\ufeff'\"#|", max_size=12)
+)
 _SCALAR = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | _TEXT | st.floats(-1e9, 1e9)
 _DATA = st.recursive(
     _SCALAR,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["08", "1e5", "+.5", "-.0", "0o7", "12:30", "no", "~", "a\x85b", "\x85", "a\n b\n\nc", " a\n"],
+)
+def test_text_stays_text(text: str) -> None:
+    assert read_yaml(write_yaml({"k": [text], text: 1}).encode(), "f").data == {
+        "k": [text],
+        text: 1,
+    }
+
+
+def test_script_is_written_as_a_block() -> None:
+    assert write_yaml({"s": "set -e\necho a"}) == "s: |-\n  set -e\n  echo a\n"
 
 
 @given(st.dictionaries(_TEXT, _DATA, max_size=4))
