@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from cfslurm.adapters.environment import Environment
 from cfslurm.core.run.manifest import ArrayEntry, Program
-from cfslurm.core.run.outcomes import Event, finished_items
+from cfslurm.core.run.outcomes import Event, finished_items, retries_used
 from cfslurm.core.workflow.items import item_fields
 from cfslurm.errors import RunError
 from cfslurm.node.attempt import (
@@ -99,6 +99,7 @@ def _run_items(run: Path, task: _Task, job_key: str) -> int:
     earlier = task.outcome.earlier_events()
     finished = finished_items(earlier)
     failed = any(event["event"] == Event.FAILED for event in earlier)
+    begun = False
     for item, fields in _items(run, task.entry, part.items_of(task.here.place.array_task_id)):
         if item in finished:
             continue
@@ -106,8 +107,12 @@ def _run_items(run: Path, task: _Task, job_key: str) -> int:
             return SUPERSEDED
         if task.interrupts.any:
             return _requeue(task)
-        ended = _run_item(task, item, fields)
-        if ended is Event.INTERRUPTED:
+        retries = task.entry.retries - retries_used(earlier, item)
+        ended = _run_item(task, item, fields, retries=retries, first=not begun)
+        begun = True
+        if ended is None:
+            return SUPERSEDED
+        if ended in (Event.INTERRUPTED, Event.RETRY):
             return _requeue(task)
         failed = failed or ended is Event.FAILED
     return SOME_FAILED if failed else DONE
@@ -145,27 +150,51 @@ def _items(run: Path, entry: ArrayEntry, wanted: range) -> Iterator[tuple[int, d
         )
 
 
-def _run_item(task: _Task, item: int, fields: dict[str, str]) -> Event:
-    """Run one item until it is done, has failed as often as it may, or is cut off."""
+def _run_item(
+    task: _Task, item: int, fields: dict[str, str], *, retries: int, first: bool
+) -> Event | None:
+    """Run one item until it is done, has failed as often as it may, or is cut off.
+
+    ``first`` says that no other item came before it in this attempt. RETRY means that it failed and
+    needs another attempt; None that another attempt has taken over.
+    """
     program = task.program
     base = surroundings(program, task.here, entry=task.name, session=f"{task.name}.{item}")
     around = with_item(base, index=item, fields=fields)
-    for remaining in range(task.entry.retries, -1, -1):
+    for remaining in range(retries, -1, -1):
         _say(task, item)
         task.outcome.tell(Event.START, item=item)
         began = task.clock.monotonic()
-        ended = run_program(program, around, task.interrupts, spare=not program.has_session)
+        ended = run_program(
+            program, around, task.interrupts, clock=task.clock, spare=not program.has_session
+        )
         seconds = round(task.clock.monotonic() - began, 3)
         result = take_result(task.here.temporary)
         if ended.code == 0:
             task.outcome.tell(Event.DONE, item=item, exit=0, seconds=seconds, result=result)
             return Event.DONE
+        if task.outcome.is_superseded():
+            return None
+        reason = ended.text
         if task.interrupts.any or ended.code == REQUEUE:
-            task.outcome.tell(Event.INTERRUPTED, item=item, reason=ended.text, seconds=seconds)
-            return Event.INTERRUPTED
+            if not (first and _had_its_time(task)):
+                task.outcome.tell(Event.INTERRUPTED, item=item, reason=reason, seconds=seconds)
+                return Event.INTERRUPTED
+            reason = f"time limit: {reason}"
         kind = Event.RETRY if remaining else Event.FAILED
-        task.outcome.tell(kind, item=item, exit=ended.code, seconds=seconds, reason=ended.text)
+        task.outcome.tell(kind, item=item, exit=ended.code, seconds=seconds, reason=reason)
+        if task.interrupts.any:
+            return kind
+        first = False
     return Event.FAILED
+
+
+def _had_its_time(task: _Task) -> bool:
+    """True if another attempt would end as this one did: at its time limit, with nothing saved.
+
+    Slurm warns (USR1) before a time limit only; a program with a session saves and goes on.
+    """
+    return task.interrupts.warned and not task.program.has_session
 
 
 def _say(task: _Task, item: int) -> None:

@@ -15,12 +15,16 @@ from cfslurm.core.workflow.placeholders import fill
 from cfslurm.errors import RunError, SetupError
 from cfslurm.node.interrupts import Interrupts, signal_group
 from cfslurm.node.surroundings import Surroundings
+from cfslurm.ports import Clock
 
 DONE = 0
 SOME_FAILED = 1
 SUPERSEDED = 3
 REQUEUE = 75
 MAX_RESULT_BYTES = 64 * 1024
+# A node that goes down kills its processes one after the other. A program that was killed is only
+# believed to have failed if this process is still there afterwards.
+_KILLED_ALONE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,11 @@ class Ended:
     """How a program ended: its exit code, negative for a signal."""
 
     code: int
+
+    @property
+    def was_killed(self) -> bool:
+        """True if somebody else ended it, and gave it no time."""
+        return self.code == -signal.SIGKILL
 
     @property
     def text(self) -> str:
@@ -56,7 +65,7 @@ def load_manifest(run: Path) -> Manifest:
 
 
 def run_program(
-    program: Program, around: Surroundings, interrupts: Interrupts, *, spare: bool
+    program: Program, around: Surroundings, interrupts: Interrupts, *, clock: Clock, spare: bool
 ) -> Ended:
     """Start a program, pass signals on, and wait for its end.
 
@@ -83,7 +92,10 @@ def run_program(
     code = child.wait()
     interrupts.call(lambda: None)
     signal_group(child.pid, signal.SIGKILL)  # what the program left behind in its group
-    return Ended(code=code)
+    ended = Ended(code=code)
+    if ended.was_killed:
+        clock.sleep(_KILLED_ALONE_S)
+    return ended
 
 
 def take_result(temporary: Path) -> Json:

@@ -64,7 +64,7 @@ def run_component(
             )
         around = with_peers(around, component=name, replica=replica, peers=peers)
         outcome.tell(Event.START, item=0)
-        ended = run_program(component.program, around, interrupts, spare=False)
+        ended = run_program(component.program, around, interrupts, clock=clock, spare=False)
         result = take_result(Path(temporary))
     if ended.code == 0:
         outcome.tell(Event.DONE, item=0, exit=0, result=result)

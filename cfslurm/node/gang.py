@@ -9,7 +9,7 @@ from pathlib import Path
 from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.process import Process, start
 from cfslurm.core.run.manifest import ComponentEntry, GangEntry
-from cfslurm.core.run.outcomes import Event
+from cfslurm.core.run.outcomes import Event, retries_used
 from cfslurm.node.attempt import DONE, REQUEUE, SOME_FAILED, load_manifest
 from cfslurm.node.interrupts import Interrupts, signal_group
 from cfslurm.node.outcome_file import OutcomeFile
@@ -48,7 +48,12 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     interrupts.call(lambda: _tell(steps, signal.SIGUSR1))
     code = _wait(gang, steps, interrupts, clock)
     _end(steps, clock)
-    if code == SOME_FAILED and _failures(outcome) < gang.retries:
+    if code == REQUEUE and interrupts.warned and not _has_session(gang):
+        sys.stderr.write(
+            "cfslurm: the gang came to its time limit, and has no session to go on with\n"
+        )
+        code = SOME_FAILED
+    if code == SOME_FAILED and retries_used(outcome.earlier_events()) < gang.retries:
         outcome.tell(Event.RETRY)
         code = REQUEUE
     if code == REQUEUE and place.attempt >= manifest.max_requeues:
@@ -122,5 +127,5 @@ def _end(steps: dict[str, Process], clock: Clock) -> None:
             return
 
 
-def _failures(outcome: OutcomeFile) -> int:
-    return sum(event["event"] == Event.RETRY for event in outcome.earlier_events())
+def _has_session(gang: GangEntry) -> bool:
+    return any(part.program.has_session for part in gang.components)

@@ -96,7 +96,7 @@ def variant_here(program: Program, place: Place) -> VariantPlace:
     if not (folder / "cfslurm.lock.json").is_file() or not path.exists():
         raise SetupError(
             f"{found.variant} is not in the model cache: {found.path}",
-            remedy=f"Run `cfslurm prefetch {place.job_id}`'s run again, then `cfslurm submit`.",
+            remedy="Submit the workflow again: a new run brings in what is missing.",
         )
     return found
 

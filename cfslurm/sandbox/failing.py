@@ -52,9 +52,11 @@ def fail(sandbox: Sandbox, hostlist: str) -> tuple[str, ...]:
 def _cut_power(state: State, node: str, clock: Clock) -> None:
     """End all processes of a node, slurmd and its job steps first.
 
-    A job step that outlives its job by a moment reports the job as failed, and nothing is requeued.
+    A job step that outlives its job by a moment reports the job as failed, and nothing is requeued;
+    so all are stopped before the first is ended.
     """
     everything = own_processes(state, node=node)
+    processes.stop(everything)
     for group in (slurm_processes(state, node=node), everything):
         processes.kill(group)
         processes.wait_until_gone(group, clock=clock, within_s=_END_S)

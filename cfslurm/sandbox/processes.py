@@ -89,13 +89,22 @@ def with_descendants(processes: Collection[Process]) -> set[Process]:
     return found
 
 
+def stop(processes: Iterable[Process]) -> None:
+    """Let processes do nothing more, until `kill` ends them."""
+    _signal(processes, signal.SIGSTOP)
+
+
 def kill(processes: Iterable[Process]) -> None:
     """End processes at once. One that has ended since it was seen is left alone."""
+    _signal(processes, signal.SIGKILL)
+
+
+def _signal(processes: Iterable[Process], number: int) -> None:
     for process in processes:
         if is_running(process):
             # A setuid program that a job has started is not ours to end; who waits will say so.
             with suppress(ProcessLookupError, PermissionError):
-                os.kill(process.pid, signal.SIGKILL)
+                os.kill(process.pid, number)
         _reap(process.pid)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -22,6 +24,9 @@ from cfslurm.sandbox.folder import is_sandbox
 from cfslurm.sandbox.programs import ACCOUNTING, SLURM, find_programs
 from cfslurm.sandbox.state import State
 from cfslurm.sandbox.up import Request, up
+
+if TYPE_CHECKING:
+    from tests.slurm.user import User
 
 T = TypeVar("T")
 Completed = subprocess.CompletedProcess[str]
@@ -168,6 +173,29 @@ def eventually() -> Callable[..., Any]:
         return seen
 
     return wait
+
+
+@pytest.fixture
+def user(slurm: Slurm, tmp_path: Path, eventually: Callable[..., Any]) -> Iterator[User]:
+    """A user with a folder; what he leaves in the queue is cancelled."""
+    from tests.slurm.user import User
+
+    folder = tmp_path / "work"
+    folder.mkdir()
+    variables = {
+        "HOME": str(tmp_path),
+        "HF_ENDPOINT": "http://127.0.0.1:1",
+        "PATH": f"{Path(sys.executable).parent}:{slurm.env['PATH']}",
+    }
+    yield User(
+        slurm=slurm,
+        folder=folder,
+        runs=tmp_path / "runs",
+        eventually=eventually,
+        variables=variables,
+    )
+    slurm.run("scancel", f"--user={getpass.getuser()}")
+    eventually(lambda: not slurm.run("squeue", "-h").stdout.strip(), within_s=30)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -137,6 +137,11 @@ def _next_state(
     )
 
 
+def retries_used(events: Iterable[Mapping[str, Any]], item: int | None = None) -> int:
+    """How often an item, or a gang, has failed and was tried again."""
+    return sum(e["event"] == Event.RETRY and e.get("item") == item for e in events)
+
+
 def finished_items(events: Iterable[Mapping[str, Any]]) -> set[int]:
     """The items that must not run again."""
     final = (Event.DONE.value, Event.FAILED.value)
