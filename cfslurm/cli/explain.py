@@ -38,18 +38,20 @@ def command(
     Exits with 1 if there is nothing to say.
     """
     from cfslurm.cli.output import print_json
-    from cfslurm.core.report.plan_table import explain_text
+    from cfslurm.core.report.plan_table import explain_plan
 
     context = context_of(ctx)
+    sentences: tuple[str, ...] = ()
     if target.replace("_", "").replace("+", "").isdigit():
-        return _explain_job(target, context, as_json=as_json)
-    plan = _plan_of(target, context)
-    text = explain_text(plan, group=group, variant=variant, node_class=node_class)
+        sentences = _sentences_of_job(target, context)
+    if not sentences:
+        plan = _plan_of(target, context)
+        sentences = explain_plan(plan, group=group, variant=variant, node_class=node_class)
     if as_json:
-        print_json("cfslurm.explain/1", sentences=text.splitlines())
+        print_json("cfslurm.explain/1", sentences=sentences)
     else:
-        click.echo(text or "the plan says nothing of that")
-    return None if text else 1
+        click.echo("\n".join(sentences) or "the plan says nothing of that")
+    return None if sentences else 1
 
 
 def _plan_of(target: str, context: Context) -> Plan:
@@ -65,20 +67,20 @@ def _plan_of(target: str, context: Context) -> Plan:
     return validate_json(Plan, store.read_json(PLAN), f"{store.path}/{PLAN}")
 
 
-def _explain_job(job_id: str, context: Context, *, as_json: bool) -> int | None:
-    from cfslurm.cli.output import print_json
+def _sentences_of_job(job_id: str, context: Context) -> tuple[str, ...]:
+    """What Slurm says of a job; nothing where the digits are the end of a run's id.
+
+    Raises:
+        UserInputError: they are neither.
+    """
+    from cfslurm.adapters.run_directory import run_ids
     from cfslurm.core.report.reasons import explain_queued
     from cfslurm.core.slurm import squeue
 
     rows = squeue.read_jobs(context.run(squeue.some_jobs_command([job_id])))
-    if not rows:
+    if not rows and not any(run_id.endswith(f"-{job_id}") for run_id in run_ids(context.runs)):
         raise UserInputError(
             f"Slurm does not know job {job_id} (any more)",
             remedy="`cfslurm queue` lists the jobs, `cfslurm status RUN` what became of them.",
         )
-    sentences = [explain_queued(row, now=context.clock.now()) for row in rows]
-    if as_json:
-        print_json("cfslurm.explain/1", sentences=sentences)
-    else:
-        click.echo("\n".join(sentences))
-    return None
+    return explain_queued(rows, now=context.clock.now())

@@ -91,7 +91,7 @@ def _rejected_text(group: str, rejected: Sequence[Rejected], *, show_all: bool) 
     return text + (f"\n  … and {more} more (--all shows them)" if more else "")
 
 
-def explain_text(plan: Plan, *, group: str, variant: str, node_class: str) -> str:
+def explain_plan(plan: Plan, *, group: str, variant: str, node_class: str) -> tuple[str, ...]:
     """Everything that the plan says of a group, a variant or a node class; "" matches all."""
     chosen = [
         choice
@@ -107,14 +107,14 @@ def explain_text(plan: Plan, *, group: str, variant: str, node_class: str) -> st
         and _matches(item.variant, variant)
         and _matches(item.node_class, node_class)
     ]
-    lines = [_sentence(choice) for choice in chosen]
-    lines += [
+    sentences = [_sentence(choice) for choice in chosen]
+    sentences += [
         f"{item.group}: not {item.variant or 'the work'}"
         f"{' on ' + item.node_class if item.node_class else ''}"
         f"{f' with {item.gpus} GPU(s)' if item.gpus else ''}: {item.reason}."
         for item in refused
     ]
-    return "\n".join(lines)
+    return tuple(sentences)
 
 
 def _matches(text: str, wanted: str) -> bool:

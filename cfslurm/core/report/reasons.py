@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cfslurm.core.slurm.squeue import QueuedJob
 from cfslurm.core.slurm.units import human_seconds
 
@@ -37,21 +39,39 @@ _FAMILIES = {
 }
 
 
-def explain_queued(job: QueuedJob, *, now: float) -> str:
-    """A sentence on where a job stands.
+def explain_queued(jobs: Sequence[QueuedJob], *, now: float) -> tuple[str, ...]:
+    """A sentence for each state of some jobs: array tasks of which the same is true share one.
 
-    Units: ``now`` is seconds since the epoch.
+    What waits comes first. Units: ``now`` is seconds since the epoch.
     """
-    if job.state != "PENDING":
-        where = f" on {job.nodelist}" if job.nodelist else ""
-        return f"{job.job_id} ({job.name}) is {job.state}{where} for {human_seconds(job.used_s)}."
-    waited = f" for {human_seconds(now - job.submit_time)}" if job.submit_time else ""
+    alike: dict[tuple[bool, str, str, str], list[QueuedJob]] = {}
+    for job in jobs:
+        waits = job.state == "PENDING"
+        key = (not waits, job.state, job.name, job.reason if waits else "")
+        alike.setdefault(key, []).append(job)
+    return tuple(_sentence(alike[key], now=now) for key in sorted(alike))
+
+
+def _sentence(jobs: Sequence[QueuedJob], *, now: float) -> str:
+    """What is true of all these rows: they have one name, one state, one reason."""
+    first = jobs[0]
+    tasks = sum(job.tasks for job in jobs)
+    job_id = first.job_id if len(jobs) == 1 else first.parent_id
+    who = f"{job_id} ({first.name}{f', {tasks} tasks' if tasks > 1 else ''})"
+    if first.state != "PENDING":
+        nodes = ", ".join(sorted({job.nodelist for job in jobs if job.nodelist}))
+        used = human_seconds(max(job.used_s for job in jobs))
+        when = "for" if first.state == "RUNNING" else "after"
+        return f"{who} is {first.state}{f' on {nodes}' if nodes else ''} {when} {used}."
+    submitted = [job.submit_time for job in jobs if job.submit_time]
+    waited = f" for {human_seconds(now - min(submitted))}" if submitted else ""
+    starts = [job.start_time for job in jobs if job.start_time]
     start = (
-        f" Slurm expects it to start in {human_seconds(max(0.0, job.start_time - now))}."
-        if job.start_time
+        f" Slurm expects it to start in {human_seconds(max(0.0, min(starts) - now))}."
+        if starts
         else ""
     )
-    return f"{job.job_id} ({job.name}) waits{waited}: {reason_words(job.reason)}.{start}"
+    return f"{who} waits{waited}: {reason_words(first.reason)}.{start}"
 
 
 def reason_words(reason: str) -> str:

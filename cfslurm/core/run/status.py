@@ -224,23 +224,11 @@ def _settle(
 
 
 def _slurm_states(rows: Iterable[QueuedJob]) -> Counter[str]:
-    """States over array tasks: a row ``12_[4-9%2]`` stands for six."""
+    """States over array tasks."""
     counts: Counter[str] = Counter()
     for row in rows:
-        counts[row.state] += _width(row.job_id)
+        counts[row.state] += row.tasks
     return counts
-
-
-def _width(job_id: str) -> int:
-    if "[" not in job_id:
-        return 1
-    inside = job_id[job_id.index("[") + 1 : job_id.rindex("]")].split("%")[0]
-    width = 0
-    for item in inside.split(","):
-        bounds, _, step = item.partition(":")
-        first, _, last = bounds.partition("-")
-        width += (int(last or first) - int(first)) // int(step or 1) + 1
-    return width
 
 
 def _restarts(files: Mapping[str, Sequence[Mapping[str, Any]]]) -> int:

@@ -45,6 +45,19 @@ class QueuedJob:
         """The id that sbatch printed: array or het leader."""
         return self.job_id.split("_", 1)[0].split("+", 1)[0]
 
+    @property
+    def tasks(self) -> int:
+        """How many array tasks the row stands for: six for ``12_[4-9%2]``, one for a job."""
+        if "[" not in self.job_id:
+            return 1
+        inside = self.job_id[self.job_id.index("[") + 1 : self.job_id.rindex("]")].split("%")[0]
+        count = 0
+        for item in inside.split(","):
+            bounds, _, step = item.partition(":")
+            first, _, last = bounds.partition("-")
+            count += (int(last or first) - int(first)) // int(step or 1) + 1
+        return count
+
 
 def user_jobs_command(user: str) -> Command:
     """Every job of one user, one row per array task that runs."""

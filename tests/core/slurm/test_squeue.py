@@ -61,3 +61,19 @@ def test_silent_slurmctld_is_no_empty_queue() -> None:
                 error="slurm_load_jobs error: Unable to contact slurm controller (connect failure)",
             )
         )
+
+
+@pytest.mark.parametrize(
+    ("job_id", "tasks"),
+    [
+        ("12", 1),
+        ("12_3", 1),
+        ("12+1", 1),
+        ("12_[4-9%2]", 6),
+        ("12_[0,2-4,7]", 5),
+        ("12_[0-9:3]", 4),
+    ],
+)
+def test_a_row_of_an_array_stands_for_its_tasks(job_id: str, tasks: int) -> None:
+    text = f"{job_id}|12|PENDING|Resources|0:00|10:00|N/A|1|gpu||(null)|a\n"
+    assert read_jobs(_done(text))[0].tasks == tasks
