@@ -84,7 +84,7 @@ def settle(layers: Sequence[Layer], *, user: str, home: str) -> Settings:
     in already, and a folder may have a ``$`` in its name.
 
     Raises:
-        UserInputError: a path is not absolute, or names another variable.
+        UserInputError: a path is not absolute, or names another variable; prefetch_on is no place.
     """
     built_in = Layer(
         values={name: value for name, (_, _, value) in NAMES.items()},
@@ -97,8 +97,19 @@ def settle(layers: Sequence[Layer], *, user: str, home: str) -> Settings:
         if name in _PATHS:
             from_shell = origin.startswith("$")
             value = _filled(value, name, origin, {} if from_shell else {"USER": user, "HOME": home})
+        if name == "prefetch_on":
+            _refuse_place(str(value), origin)
         entries.append(Setting(name=name, value=value, origin=origin))
     return Settings(entries=tuple(entries))
+
+
+def _refuse_place(where: str, origin: str) -> None:
+    kind, _, partition = where.partition(":")
+    if where not in ("login", "job") and not (kind == "partition" and partition):
+        raise UserInputError(
+            f"prefetch_on is {where!r} ({origin})",
+            remedy="Write login, job, or partition:NAME with a partition that `cfslurm info` shows.",
+        )
 
 
 def _filled(

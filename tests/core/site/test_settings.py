@@ -37,3 +37,15 @@ def test_user_and_home_are_filled_in() -> None:
 def test_path_that_means_something_else_elsewhere_is_refused(path: str) -> None:
     with pytest.raises(UserInputError, match="runs is"):
         settle([_layer("x", runs=path)], user="ada", home="/home/ada")
+
+
+@pytest.mark.parametrize("where", ["login", "job", "partition:cpu"])
+def test_prefetch_has_three_places(where: str) -> None:
+    settings = settle([_layer("site.yaml:9", prefetch_on=where)], user="ada", home="/home/ada")
+    assert settings.text("prefetch_on") == where
+
+
+@pytest.mark.parametrize("where", ["lgoin", "partition", "partition:", "cpu", "Job"])
+def test_prefetch_elsewhere_is_not_taken_for_a_job(where: str) -> None:
+    with pytest.raises(UserInputError, match=r"prefetch_on is .*site\.yaml:9"):
+        settle([_layer("site.yaml:9", prefetch_on=where)], user="ada", home="/home/ada")
