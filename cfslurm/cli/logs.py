@@ -52,7 +52,9 @@ def command(ctx: click.Context, *, run: str, part: str, follow: bool, lines: int
 def _files(folder: Path, wanted: tuple[str, ...]) -> list[Path]:
     import fnmatch
 
-    names = sorted(path.name for path in folder.iterdir())
+    from cfslurm.core.run.logs import in_order
+
+    names = in_order(path.name for path in folder.iterdir())
     return [folder / n for n in names if any(fnmatch.fnmatchcase(n, w) for w in wanted)]
 
 

@@ -59,15 +59,13 @@ class LazyGroup(click.Group):
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option(
-    "--site", metavar="NAME|FILE", help="Use this site config instead of the detected one."
-)
-@click.option("-v", "--verbose", count=True, help="Say more; -vv shows tracebacks.")
+@click.option("--site", metavar="FILE", help="Use this site config instead of the one found.")
+@click.option("-v", "--verbose", count=True, help="-vv shows the traceback of an error.")
 @click.version_option(__version__, "--version", message="cfslurm %(version)s")
 @click.pass_context
 def cfslurm(ctx: click.Context, site: str | None, verbose: int) -> None:
     """Run agents, tasks and language models on Slurm clusters with mixed GPUs."""
-    ctx.obj = Options(site=site, verbose=verbose)
+    ctx.obj = Options(site=site)
 
 
 def main(argv: Sequence[str]) -> int:

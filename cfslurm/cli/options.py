@@ -10,4 +10,3 @@ class Options:
     """The options of `cfslurm` itself."""
 
     site: str | None = None
-    verbose: int = 0

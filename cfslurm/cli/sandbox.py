@@ -111,7 +111,13 @@ def status(name: str, folder: Path | None, as_json: bool) -> int:
 
 @command.command(epilog='Example:  eval "$(cfslurm sandbox env)"')
 @_place
-@click.option("--shell", type=click.Choice(["sh", "fish"]), default="sh", show_default=True)
+@click.option(
+    "--shell",
+    type=click.Choice(["sh", "fish"]),
+    default="sh",
+    show_default=True,
+    help="Whose language to print; sh is for bash and zsh too.",
+)
 @click.option("--unset", is_flag=True, help="Print what takes the variables away again.")
 def env(name: str, folder: Path | None, shell: str, unset: bool) -> None:
     """Print lines that point your shell at the sandbox.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cfslurm.core.documents import Json
@@ -38,3 +39,16 @@ def _inner_names(job: JobSummary, inner: str, manifest: Json) -> list[str]:
     if not 0 <= position < int(part["count"]):
         return []
     return [f"{job.key}-{position // int(part['pack'])}.log"]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names by their letters, and by number where they have one.
+
+    >>> in_order(["eval-10.log", "eval-2.log", "agents.log"])
+    ['agents.log', 'eval-2.log', 'eval-10.log']
+    """
+
+    def pieces(name: str) -> list[tuple[int, str]]:
+        return [(int(p) if p.isdecimal() else -1, p) for p in re.split(r"([0-9]+)", name)]
+
+    return sorted(names, key=pieces)
