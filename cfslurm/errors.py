@@ -4,6 +4,7 @@ CfslurmError(message, *, remedy)            exit   transient
 ├─ UserInputError                             2             command line, workflow, config, template
 │  └─ InvalidFileError                        2             all mistakes of one file, each with its place
 ├─ InfeasibleError                            3             no plan exists; carries the reasons
+├─ PlanningTimeoutError                      75      yes    the solver found no plan in its time
 ├─ SlurmError                                69
 │  ├─ SlurmUnavailableError                  75      yes    no answer within the timeout
 │  ├─ SlurmRejectedError                     69             a Slurm program answered no; carries its stderr
@@ -83,6 +84,13 @@ class InfeasibleError(CfslurmError):
     def __init__(self, message: str, *, remedy: str, reasons: tuple[str, ...] = ()) -> None:
         super().__init__(message, remedy=remedy)
         self.reasons = reasons
+
+
+class PlanningTimeoutError(CfslurmError):
+    """The solver found no plan within its time, and cannot say that there is none."""
+
+    exit_code = 75
+    transient = True
 
 
 class SlurmError(CfslurmError):

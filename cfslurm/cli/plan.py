@@ -47,7 +47,7 @@ def command(
     """
     from cfslurm.adapters.files import json_text, write_atomic
     from cfslurm.cli.output import note, print_json
-    from cfslurm.core.report.plan_table import plan_text
+    from cfslurm.core.report.plan_table import Detail, plan_text
     from cfslurm.wiring.planning import load, make
 
     context = context_of(ctx)
@@ -61,4 +61,4 @@ def command(
     if as_json:
         print_json("cfslurm.plan/1", plan=planned.plan)
     else:
-        click.echo(plan_text(planned.plan, show_all=show_all))
+        click.echo(plan_text(planned.plan, Detail.EVERYTHING if show_all else Detail.REASONS))

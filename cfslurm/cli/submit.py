@@ -37,7 +37,7 @@ def command(
 
     Safe to run again: a submission that was cut off is finished, not made twice.
     """
-    from cfslurm.core.report.plan_table import plan_text
+    from cfslurm.core.report.plan_table import Detail, plan_text
     from cfslurm.wiring.planning import load, make
     from cfslurm.wiring.running import finish_run, interrupted_run, start_run
 
@@ -50,8 +50,8 @@ def command(
         return
     planned = make(loaded, context, say=say)
     if not (quiet or parsable or as_json):
-        click.echo(plan_text(planned.plan, show_all=False))
-        click.echo()
+        click.echo(plan_text(planned.plan, Detail.CHOSEN))
+        click.echo("What was not taken, and why: cfslurm plan FILE, cfslurm explain FILE GROUP.\n")
     if dry_run:
         from cfslurm.wiring.running import check_feasible, compile_for
 

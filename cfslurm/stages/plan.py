@@ -30,6 +30,7 @@ from cfslurm.core.planner.plan import Plan, Rejected
 from cfslurm.core.slurm.units import duration_s
 from cfslurm.core.workflow.groups import groups_of
 from cfslurm.core.workflow.model import Weights, Workflow
+from cfslurm.errors import PlanningTimeoutError
 from cfslurm.ports import Solver
 
 SOLVE_LIMIT_S = 30.0
@@ -56,6 +57,7 @@ def make_plan(planning: Planning, *, solver: Solver) -> Plan:
 
     Raises:
         InfeasibleError: something fits nowhere, or the limits leave no plan; with reasons.
+        PlanningTimeoutError: the solver found no plan in its time.
     """
     workflow, graph = planning.workflow, planning.graph
     classes = node_classes(graph)
@@ -78,6 +80,11 @@ def make_plan(planning: Planning, *, solver: Solver) -> Plan:
         "quality": quality_objective(options),
     }
     solution = _solve(milp, objectives, workflow, solver)
+    if solution.outcome is Outcome.UNKNOWN:
+        raise PlanningTimeoutError(
+            f"the solver ({solution.solver or 'PuLP'}) found no plan within {SOLVE_LIMIT_S:g} s",
+            remedy="Try again on a less busy node; `allow:` and `gpu_types:` make the choice smaller.",
+        )
     if not solution.has_values:
         bare = formulate(options, classes, Limits())
         reached = {name: _best(bare, objectives[name], solver) for name in ("time", "cost")}

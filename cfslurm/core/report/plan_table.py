@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 
 from cfslurm.core.planner.plan import Choice, Plan, Rejected
 from cfslurm.core.report.tables import table
@@ -22,17 +23,27 @@ _CHOSEN = (
     "QUALITY",
     "WHY",
 )
-_MOST_REJECTED = 6
+_MOST_REASONS = 5
 
 
-def plan_text(plan: Plan, *, show_all: bool) -> str:
-    """The whole plan as text."""
+class Detail(Enum):
+    """How much a plan's text says of what was not taken."""
+
+    CHOSEN = auto()  # nothing
+    REASONS = auto()  # the reasons, each with all that it refused
+    EVERYTHING = auto()  # each way by itself
+
+
+def plan_text(plan: Plan, detail: Detail) -> str:
+    """A plan as text."""
     parts = [
         _title(plan),
         table(_CHOSEN, [_chosen_row(choice) for choice in plan.choices], indent="  "),
     ]
-    for group in sorted({choice.group for choice in plan.choices}):
-        parts.append(_rejected_text(group, plan.rejected, show_all=show_all))
+    if detail is not Detail.CHOSEN:
+        for group in sorted({choice.group for choice in plan.choices}):
+            mine = [item for item in plan.rejected if item.group == group]
+            parts.append(_rejected_text(group, mine, detail))
     parts.append("Assumptions:\n" + "\n".join(f"  {text}" for text in plan.assumptions))
     parts.append(f"Cluster {plan.cluster or '?'} as of {plan.harvested_at}.")
     return "\n".join(part for part in parts if part)
@@ -73,22 +84,60 @@ def _chosen_row(choice: Choice) -> Sequence[object]:
     )
 
 
-def _rejected_text(group: str, rejected: Sequence[Rejected], *, show_all: bool) -> str:
-    mine = [item for item in rejected if item.group == group]
-    # What would have done comes first: it is what a reader compares with.
-    mine.sort(key=lambda item: not item.reason.startswith("would do"))
-    shown = mine if show_all else mine[:_MOST_REJECTED]
-    if not shown:
+def _rejected_text(group: str, rejected: Sequence[Rejected], detail: Detail) -> str:
+    if not rejected:
         return ""
-    rows = [
-        ("·", item.variant or "-", item.node_class or "any", item.gpus or "-", item.reason)
-        for item in shown
+    # What would have done comes first: it is what a reader compares with.
+    ordered = sorted(rejected, key=lambda item: not item.reason.startswith("would do"))
+    if detail is Detail.EVERYTHING:
+        return _ways(group, [_way(item) for item in ordered])
+    rows = _by_reason(ordered)
+    more = max(0, len(rows) - _MOST_REASONS)
+    text = _ways(group, rows[:_MOST_REASONS])
+    return text + (f"\n  … and {more} reasons more (--all shows everything)" if more else "")
+
+
+def _ways(group: str, rows: Sequence[Sequence[object]]) -> str:
+    head = ("", "VARIANT", "NODE CLASS", "GPUS", "REASON")
+    return f"Not taken for {group}:\n" + table(head, rows, indent="  ")
+
+
+def _way(item: Rejected) -> Sequence[object]:
+    return ("·", item.variant or "-", item.node_class or "any", item.gpus or "-", item.reason)
+
+
+def _by_reason(rejected: Sequence[Rejected]) -> list[Sequence[object]]:
+    """One row for each reason. A variant is told by its format where that says which one it is."""
+    alike: dict[str, list[Rejected]] = {}
+    for item in rejected:
+        alike.setdefault(item.reason, []).append(item)
+    labels = _short_names({item.variant for item in rejected})
+    return [
+        (
+            "·",
+            _listed(labels[item.variant] or "-" for item in items),
+            _listed(item.node_class or "any" for item in items),
+            _listed(str(item.gpus or "-") for item in items),
+            reason,
+        )
+        for reason, items in alike.items()
     ]
-    text = f"Not taken for {group}:\n" + table(
-        ("", "VARIANT", "NODE CLASS", "GPUS", "REASON"), rows, indent="  "
-    )
-    more = len(mine) - len(shown)
-    return text + (f"\n  … and {more} more (--all shows them)" if more else "")
+
+
+def _short_names(variants: Iterable[str]) -> dict[str, str]:
+    """Variant to its format ("awq"), or to its whole name where two have the same format."""
+    formats: dict[str, list[str]] = {}
+    for variant in variants:
+        formats.setdefault(variant.rpartition("@")[2], []).append(variant)
+    return {
+        name: short if len(names) == 1 else name
+        for short, names in formats.items()
+        for name in names
+    }
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(words))
 
 
 def explain_plan(plan: Plan, *, group: str, variant: str, node_class: str) -> tuple[str, ...]:
