@@ -19,6 +19,7 @@ from cfslurm.node.attempt import (
     REQUEUE,
     SOME_FAILED,
     SUPERSEDED,
+    is_time_limit,
     load_manifest,
     run_program,
     take_result,
@@ -177,7 +178,7 @@ def _run_item(
             return None
         reason = ended.text
         if task.interrupts.any or ended.code == REQUEUE:
-            if not (first and _had_its_time(task)):
+            if not (first and _had_its_time(task, seconds)):
                 task.outcome.tell(Event.INTERRUPTED, item=item, reason=reason, seconds=seconds)
                 return Event.INTERRUPTED
             reason = f"time limit: {reason}"
@@ -189,12 +190,16 @@ def _run_item(
     return Event.FAILED
 
 
-def _had_its_time(task: _Task) -> bool:
+def _had_its_time(task: _Task, seconds: float) -> bool:
     """True if another attempt would end as this one did: at its time limit, with nothing saved.
 
-    Slurm warns (USR1) before a time limit only; a program with a session saves and goes on.
+    A program with a session saves and goes on.
     """
-    return task.interrupts.warned and not task.program.has_session
+    return (
+        task.interrupts.warned
+        and not task.program.has_session
+        and is_time_limit(seconds, limit_s=task.entry.time_limit_s)
+    )
 
 
 def _say(task: _Task, item: int) -> None:

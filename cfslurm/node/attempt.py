@@ -98,6 +98,15 @@ def run_program(
     return ended
 
 
+def is_time_limit(ran_s: float, *, limit_s: int) -> bool:
+    """True if work that was ended after so long was ended by its time limit; else it was preempted.
+
+    The signal does not tell: where the site sets preempt_send_user_signal, Slurm sends the same one
+    before both. Of the limit a minute, or a quarter of a short one, is left for the start.
+    """
+    return ran_s >= limit_s - min(60.0, limit_s / 4)
+
+
 def take_result(temporary: Path) -> Json:
     """What the program wrote into CFSLURM_RESULT: any JSON up to 64 KiB, else None; then it is gone."""
     path = temporary / "result.json"

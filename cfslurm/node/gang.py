@@ -42,13 +42,20 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     outcome = OutcomeFile(run, job_key=job_key, name=GANG, attempt=place.attempt, clock=clock)
     outcome.tell(Event.ATTEMPT, attempt=place.attempt, job=place.job_id, node=place.node)
     steps = {
-        component.name: _start(run, entry, job_key, component, environment)
+        component.name: _start(
+            _step(gang, component, job_key),
+            ("--run", str(run), "--entry", entry, "--job", job_key, "--name", component.name),
+            run,
+            environment,
+        )
         for component in gang.components
     }
+    began = clock.monotonic()
     interrupts.call(lambda: _tell(steps, signal.SIGUSR1))
     code = _wait(gang, steps, interrupts, clock)
+    at_limit = interrupts.warned and _is_time_limit(clock.monotonic() - began, gang.time_limit_s)
     _end(steps, clock)
-    if code == REQUEUE and interrupts.warned and not _has_session(gang):
+    if code == REQUEUE and at_limit and not _has_session(gang):
         sys.stderr.write(
             "cfslurm: the gang came to its time limit, and has no session to go on with\n"
         )
@@ -64,30 +71,30 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     return code
 
 
-def _start(
-    run: Path, entry: str, job_key: str, component: ComponentEntry, environment: Environment
-) -> Process:
-    """One step on the component's nodes; its output goes to a log of its own.
+def _step(gang: GangEntry, component: ComponentEntry, job_key: str) -> tuple[str, ...]:
+    """One step on the component's node; its output goes to a log of its own.
 
-    ``--cpus-per-task`` is said again because srun does not take it over since 22.05.
+    ``--cpus-per-task`` is said again because srun does not take it over since 22.05. A job with one
+    component is no het job to srun, and has no het group.
     """
-    return start(
-        (
-            "srun",
-            f"--het-group={component.het_offset}",
-            "--ntasks=1",
-            f"--cpus-per-task={component.cpus}",
-            "--export=ALL",
-            f"--job-name={component.name}",
-            "--open-mode=append",
-            f"--output=logs/{job_key}.{component.name}.log",
-            sys.executable,
-            *("-I", "-m", "cfslurm.node", "component"),
-            *("--run", str(run), "--entry", entry, "--job", job_key, "--name", component.name),
-        ),
-        environment=environment.variables,
-        directory=run,
+    group = (f"--het-group={component.het_offset}",) if len(gang.components) > 1 else ()
+    return (
+        "srun",
+        *group,
+        "--ntasks=1",
+        f"--cpus-per-task={component.cpus}",
+        "--export=ALL",
+        f"--job-name={component.name}",
+        "--open-mode=append",
+        f"--output=logs/{job_key}.{component.name}.log",
     )
+
+
+def _start(
+    step: tuple[str, ...], options: tuple[str, ...], run: Path, environment: Environment
+) -> Process:
+    program = (sys.executable, "-I", "-m", "cfslurm.node", "component")
+    return start((*step, *program, *options), environment=environment.variables, directory=run)
 
 
 def _wait(gang: GangEntry, steps: dict[str, Process], interrupts: Interrupts, clock: Clock) -> int:
@@ -125,6 +132,16 @@ def _end(steps: dict[str, Process], clock: Clock) -> None:
             clock.sleep(_POLL_S)
         else:
             return
+
+
+def _is_time_limit(ran_s: float, limit_s: int) -> bool:
+    """True if a warning after so long was the one before the time limit; else of a preemption.
+
+    Where the site sets preempt_send_user_signal, Slurm sends the same signal before both. The one
+    before the limit comes a quarter of it early at the most, and up to a minute earlier than asked
+    for (sbatch(1), --signal).
+    """
+    return ran_s >= limit_s * 3 / 4 - 60
 
 
 def _has_session(gang: GangEntry) -> bool:

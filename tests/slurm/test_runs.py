@@ -262,6 +262,29 @@ def test_time_limit_with_a_session_goes_on_and_without_is_told_as_a_failure(user
     assert user.jobs() == []
 
 
+def test_preemption_is_no_failure_of_work_without_a_session(user: User) -> None:
+    run_id = user.submit(
+        "name: guest\ntasks:\n  t: {command: [sleep, '25'], array: {range: 0-1}, work: {time: 25s}, time: 5m,\n"
+        "      resources: {gpus: 2, gpu_types: [a100_80], mem: 50M}, preemptible: true}\n"
+        "gangs:\n  g:\n    time: 5m\n    work: {time: 8s}\n    preemptible: true\n    components:\n"
+        "      c: {command: [sleep, '25'], resources: {gpus: 8, gpu_types: [rtx4090], mem: 50M}}\n"
+    )
+    user.eventually(
+        lambda: [i["state"] for i in user.items(run_id, "t").values()] == ["running"] * 2
+    )
+    user.eventually(lambda: {j["state"] for j in user.status(run_id)["run"]["jobs"]} == {"running"})
+    hosts = [
+        user.slurm.submit("-p", "gpu", f"--gres=gpu:{gpus}", script="sleep 3")
+        for gpus in ("a100_80:4", "rtx4090:8")
+    ]
+    user.wait(run_id, within_s=90)
+    assert all(user.slurm.job_state(job_id) == "COMPLETED" for job_id in hosts)
+    assert {(i["state"], i["starts"], i["results"]) for i in user.items(run_id, "t").values()} == {
+        ("done", 2, 1)
+    }
+    assert {job["restarts"] for job in user.status(run_id)["run"]["jobs"]} == {1}
+
+
 def test_node_that_dies_takes_no_item_with_it(user: User) -> None:
     slow = COUNT.replace("print('item'", "import time; time.sleep(4); print('item'")
     run_id = user.submit(slow.replace("10-29", "0-3"))
