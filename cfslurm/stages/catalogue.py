@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -60,7 +60,8 @@ def discover(
     to explain. ``progress`` is told, in words for the user, what is looked at.
 
     Raises:
-        HubAccessError: a model is missing, private, or lacks the revision.
+        HubAccessError: a model is missing, private, or lacks the revision; or it is gated, and nobody
+            else has published a variant of it.
         HubUnavailableError: the Hub does not answer, also when asked again.
     """
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
@@ -84,25 +85,31 @@ def _entry(model: Model, sources: _Sources) -> CatalogEntry:
         lambda record: _contents(record, sources, is_named=record.repo_id in named),
         records.values(),
     )
-    return _judged(model, published, tuple(read), sources.scores)
+    return _judged(model, published, records.values(), tuple(read), sources.scores)
 
 
 def _judged(
     model: Model,
     published: RepoRecord,
-    read: tuple[Contents | RejectedVariant, ...],
+    records: Iterable[RepoRecord],
+    read: tuple[Contents | RejectedVariant | HubError, ...],
     scores: Mapping[str, Score],
 ) -> CatalogEntry:
     base = _base(published, read[0])
     variants: list[Variant] = []
     rejected: list[RejectedVariant] = []
-    for found in read:
-        if isinstance(found, RejectedVariant):
+    for record, found in zip(records, read, strict=True):
+        if isinstance(found, HubError):
+            reason = found.message
+            rejected.append(RejectedVariant(repo_id=record.repo_id, quantization="", reason=reason))
+        elif isinstance(found, RejectedVariant):
             rejected.append(found)
         else:
             taken, refused = variants_of(found, base=base, model=model, scores=scores)
             variants.extend(taken)
             rejected.extend(refused)
+    if not variants and isinstance(read[0], HubError):
+        raise read[0]
     variants.sort(key=lambda variant: (-variant.quality, variant.weights_bytes, variant.id))
     return CatalogEntry(
         repo_id=published.repo_id,
@@ -112,12 +119,13 @@ def _judged(
     )
 
 
-def _base(published: RepoRecord, read: Contents | RejectedVariant) -> BaseModel:
+def _base(published: RepoRecord, read: Contents | RejectedVariant | HubError) -> BaseModel:
     if isinstance(read, Contents):
         return read_base(read)
+    reason = read.message if isinstance(read, HubError) else read.reason
     return BaseModel(
         repo_id=published.repo_id,
-        architecture=Refusal(f"the base model cannot be read: {read.reason}"),
+        architecture=Refusal(f"the base model cannot be read: {reason}"),
         dtype="auto",
         is_quantized=False,
     )
@@ -125,8 +133,8 @@ def _base(published: RepoRecord, read: Contents | RejectedVariant) -> BaseModel:
 
 def _contents(
     record: RepoRecord, sources: _Sources, *, is_named: bool
-) -> Contents | RejectedVariant:
-    """Files and configuration of a repository; rejected where the Hub refuses them for good.
+) -> Contents | RejectedVariant | HubError:
+    """Files and configuration of a repository, or why the Hub refuses them for good.
 
     A private repository is read only if the workflow names it: the cache is shared.
     """
@@ -145,5 +153,5 @@ def _contents(
     except HubError as error:
         if error.transient:
             raise
-        return RejectedVariant(repo_id=repo_id, quantization="", reason=error.message)
+        return error
     return Contents(record=record, files=files, documents=documents)

@@ -132,10 +132,11 @@ def test_a_model_without_any_variant_is_an_entry(fake_hub: FakeHub) -> None:
     assert "pickles" in reasons(found)["acme/old@"]
 
 
-def test_a_gated_model_is_an_entry_that_says_so(hub_server: HubServer) -> None:
-    found = entry(HuggingFaceHub(hub_server.endpoint), Model(repo="acme/gated"))
-    assert found.variants == ()
-    assert "is gated" in reasons(found)["acme/gated@"]
+def test_a_gated_model_of_which_nobody_has_published_a_variant_is_refused(
+    hub_server: HubServer,
+) -> None:
+    with pytest.raises(HubAccessError, match="acme/gated is gated"):
+        entry(HuggingFaceHub(hub_server.endpoint), Model(repo="acme/gated"))
 
 
 def test_who_was_let_in_sees_it(hub_server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,6 +208,7 @@ def _variant(
         quality_source="",
         group_size=quantization.group_size,
         is_gated=record.is_gated,
+        is_private=record.is_private,
         licence=record.licence,
     )
 

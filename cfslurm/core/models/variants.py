@@ -72,6 +72,7 @@ class Variant:
     quality_source: str
     group_size: int = 0
     is_gated: bool = False
+    is_private: bool = False
     licence: str = ""
 
     @property

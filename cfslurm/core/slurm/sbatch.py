@@ -31,8 +31,8 @@ class Feasibility:
 # --export=ALL means these: naming them in --export would make Slurm 22.05 load the user's login
 # environment on the node (SLURM_GET_USER_ENV=1), which costs seconds and may hold tokens.
 EXPORTED = (
-    "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "MODULEPATH", "PATH", "SHELL",
-    "SLURM_CONF", "TZ", "USER",
+    "HF_HOME", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LOGNAME", "MODULEPATH", "PATH",
+    "SHELL", "SLURM_CONF", "TZ", "USER",
 )  # fmt: skip
 
 
