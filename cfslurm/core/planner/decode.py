@@ -74,7 +74,7 @@ def _choice(
 def _why(option: Option, taken: Sequence[Option], possible: Sequence[Option]) -> str:
     others = [other for other in possible if other.name != option.name]
     if not others:
-        return "the only way"
+        return "no other way fits or is better"
     reasons = []
     if option.item_s <= min(other.item_s for other in possible):
         reasons.append("fastest")
