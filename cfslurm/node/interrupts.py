@@ -42,6 +42,9 @@ class Interrupts:
 
 
 def signal_group(pid: int, number: int) -> None:
-    """Signal a process that leads its own group, and all in it; nothing if it is gone."""
-    with contextlib.suppress(ProcessLookupError):
+    """Signal a process that leads its own group, and all in it; nothing if it is gone.
+
+    A setuid program in the group is not ours to signal; Slurm ends it with the job.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)

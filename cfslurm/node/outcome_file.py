@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,22 @@ class OutcomeFile:
             ) from error
 
     def tell(self, event: Event, **fields: Json) -> None:
-        """Write an event."""
-        os.write(self._file, line(event, at=self._clock.now(), **fields).encode())
-        os.fdatasync(self._file)
+        """Write an event.
+
+        Raises:
+            RunError: it is not on stable storage: the disk is full, or the quota is used up.
+        """
+        data = line(event, at=self._clock.now(), **fields).encode()
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise RunError(
+                f"cannot write into {self._folder}: {error.strerror}",
+                remedy="Make room for the run's directory, then submit the workflow again: what was "
+                "not written down counts as not done.",
+            ) from error
 
     @contextmanager
     def telling_errors(self) -> Iterator[None]:
@@ -44,7 +57,8 @@ class OutcomeFile:
         try:
             yield
         except CfslurmError as error:
-            self.tell(Event.END, exit=error.exit_code, reason=error.message)
+            with suppress(RunError):
+                self.tell(Event.END, exit=error.exit_code, reason=error.message)
             raise
 
     def close(self) -> None:
