@@ -20,6 +20,7 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     if as_json:
         print_json(
             "cfslurm.topo/1",
+            warnings=graph.warnings,
             switches=graph.switches,
             nodes=graph.nodes,
             classes=node_classes(graph),
