@@ -73,8 +73,8 @@ def workflow_schema() -> Json:
         schema["properties"][key]["propertyNames"] = {"pattern": NAME_PATTERN}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "cfslurm workflow, version 1",
         **schema,
+        "title": "cfslurm workflow, version 1",
     }
 
 

@@ -252,6 +252,7 @@ def test_schema_is_published_for_editors() -> None:
     schema = workflow_schema()
     assert isinstance(schema, dict)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["title"] == "cfslurm workflow, version 1"
     assert schema["additionalProperties"] is False
     command = schema["$defs"]["Task"]["properties"]["command"]  # type: ignore[index,call-overload]
     assert {"type": "string"} in command["anyOf"]  # type: ignore[index,call-overload,operator]
