@@ -34,7 +34,7 @@ def _describe_file(error: InvalidFileError) -> str:
 def _describe_problem(problem: Problem, source: str, source_lines: list[str]) -> str:
     lines = [f"error: {problem.message}"]
     if not problem.line:
-        lines.append(f" --> {source}: {problem.path}")
+        lines.append(f" --> {source}: {problem.path}" if problem.path else f" --> {source}")
     else:
         lines.append(f" --> {source}:{problem.line}:{problem.column}  ({problem.path})")
         if problem.line <= len(source_lines):
