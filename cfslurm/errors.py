@@ -15,6 +15,8 @@ CfslurmError(message, *, remedy)            exit   transient
 ├─ CacheError                                69             full, corrupt
 │  └─ CacheBusyError                         75      yes    somebody else fills it
 ├─ SessionError                              69             damaged, or written by a newer cfslurm
+│  ├─ SessionSupersededError                  3             a later attempt has it (core/session/claims)
+│  └─ SessionHeldError                       69             somebody else has it (core/session/claims)
 ├─ SetupError                                69             something this machine lacks
 └─ RunError                                  69             a run's directory cannot be used
 
