@@ -55,16 +55,28 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     "--profile", default="lab", show_default=True, metavar="NAME|FILE", help="Which cluster."
 )
 @click.option("--accounting", is_flag=True, help="Add slurmdbd with a MariaDB, and two accounts.")
+@click.option(
+    "--plugstack",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A plugstack.conf: the SPANK plugins that this Slurm loads; default: none.",
+)
 @click.option("--keep", is_flag=True, help="Keep the folder if a daemon does not start.")
 @_json
 def up(
-    name: str, folder: Path | None, profile: str, accounting: bool, keep: bool, as_json: bool
+    name: str,
+    folder: Path | None,
+    profile: str,
+    accounting: bool,
+    plugstack: Path | None,
+    keep: bool,
+    as_json: bool,
 ) -> None:
     """Start a sandbox and wait until its nodes are idle."""
     from cfslurm.adapters.clock import SystemClock
     from cfslurm.adapters.environment import read_environment
     from cfslurm.adapters.profile_file import load_profile
-    from cfslurm.sandbox.folder import locate
+    from cfslurm.sandbox.folder import locate, plugstack_file
     from cfslurm.sandbox.up import Request
     from cfslurm.sandbox.up import up as start
 
@@ -74,6 +86,7 @@ def up(
         folder=locate(name, folder, environment),
         profile=load_profile(profile),
         accounting=accounting,
+        plugstack=None if plugstack is None else plugstack_file(plugstack, environment),
         keep=keep,
     )
     done = start(request, environment=environment, clock=SystemClock(), tell=_progress)
@@ -249,6 +262,7 @@ def _facts(state: State) -> dict[str, object]:
         "slurm_version": state.slurm_version,
         "created": state.created,
         "accounting": state.accounting,
+        "plugstack": state.plugstack,
         "slurmctld_port": state.slurmctld_port,
         "node_ports": state.node_ports,
         "environment": state.variables,

@@ -101,6 +101,26 @@ def locate(name: str, folder: Path | None, environment: Environment) -> Path:
     return Path(os.path.normpath(absolute))
 
 
+def plugstack_file(path: Path, environment: Environment) -> Path:
+    """The plugstack.conf that a user has named, as slurm.conf can carry it.
+
+    Raises:
+        UserInputError: there is no such file, or slurm.conf cannot carry its path.
+    """
+    absolute = Path(os.path.normpath(environment.directory / path))
+    if not absolute.is_file():
+        raise UserInputError(
+            f"there is no file {absolute}",
+            remedy="Name a plugstack.conf; `man spank` describes it.",
+        )
+    if not is_plain_path(str(absolute)):
+        raise UserInputError(
+            f"slurm.conf cannot carry the path {str(absolute)!r}",
+            remedy="Copy the file to a path of letters, digits and ./+-_ only.",
+        )
+    return absolute
+
+
 def is_sandbox(folder: Path) -> bool:
     """True for a folder that `create` has made and that has its state file.
 

@@ -77,11 +77,13 @@ def _write_files(state: State, around: Surroundings) -> None:
         slurmctld_port=state.slurmctld_port,
         node_ports=state.node_ports,
         slurmdbd_port=state.slurmdbd_port,
+        plugstack=state.plugstack,
     )
     names = (*CONF_FILES, SLURMDBD_FILE)
     templates = {name: shipped_text(f"gres_templates/{name}.j2") for name in names}
     texts = render_slurm(around.profile, settings, templates)
-    texts["plugstack.conf"] = "# No plugins: those of the machine are not ours.\n"
+    if not state.plugstack:
+        texts["plugstack.conf"] = "# No plugins: those of the machine are not ours.\n"
     texts["site.yaml"] = site.site_text(
         around.profile,
         gpu_catalogue(),

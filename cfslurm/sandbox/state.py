@@ -41,7 +41,8 @@ class State:
 
     ``mark`` stands in the environment of all its daemons (variable `DAEMON_MARK`), and in nobody
     else's: what was started and not yet written down is found by it. ``boot_id`` and ``host`` tell
-    whether the process ids still mean anything.
+    whether the process ids still mean anything. ``plugstack`` is the file of SPANK plugins that the
+    user gave, if any.
     """
 
     __pydantic_config__ = STRICT
@@ -58,6 +59,7 @@ class State:
     schema: Literal["cfslurm.sandbox/1"] = "cfslurm.sandbox/1"
     phase: Literal["starting", "up"] = "starting"
     accounting: bool = False
+    plugstack: str = ""
     slurmctld_port: int = 0
     slurmdbd_port: int | None = None
     node_ports: Mapping[str, int] = field(default_factory=dict)

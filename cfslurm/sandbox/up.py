@@ -26,12 +26,17 @@ _CONFIGURED = ("/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What `up` is asked for. ``keep`` leaves the folder if a daemon does not start."""
+    """What `up` is asked for.
+
+    ``plugstack`` is the plugstack.conf with the SPANK plugins of this cluster; without it there are
+    none. ``keep`` leaves the folder if a daemon does not start.
+    """
 
     name: str
     folder: Path
     profile: ClusterProfile
     accounting: bool = False
+    plugstack: Path | None = None
     keep: bool = False
 
 
@@ -80,6 +85,7 @@ def up(
             created=utc_text(clock.now()),
             slurm_version=version_text,
             accounting=request.accounting,
+            plugstack=str(request.plugstack or ""),
             made_folders=tuple(str(path) for path in made),
         )
         surroundings = Surroundings(

@@ -99,9 +99,19 @@ class Slurm:
         return Sandbox(state=self.state, environment=read_environment(), clock=SystemClock())
 
 
-def start(folder: Path, *, profile: str = "lab", accounting: bool = False) -> Slurm:
+def start(
+    folder: Path,
+    *,
+    profile: str = "lab",
+    accounting: bool = False,
+    plugstack: Path | None = None,
+) -> Slurm:
     request = Request(
-        name="test", folder=folder, profile=load_profile(profile), accounting=accounting
+        name="test",
+        folder=folder,
+        profile=load_profile(profile),
+        accounting=accounting,
+        plugstack=plugstack,
     )
     done = up(request, environment=read_environment(), clock=SystemClock(), tell=lambda _: None)
     env = {

@@ -599,6 +599,36 @@ def _cfslurm(*argv: str) -> Result:
     return CliRunner().invoke(run, argv)
 
 
+def test_up_takes_the_plugins_of_a_plugstack(slurm_programs: None, tmp_path: Path) -> None:
+    plugins = tmp_path / "plugstack.conf"
+    plugins.write_text("optional /nowhere/no-such-plugin.so\n")
+    box = ("--dir", str(tmp_path / "box"))
+    started = _cfslurm("sandbox", "up", "--profile=tiny", f"--plugstack={plugins}", "--json", *box)
+    try:
+        facts = json.loads(started.stdout)["sandbox"]
+        assert facts["plugstack"] == str(plugins)
+        done = subprocess.run(
+            ["srun", "--mem=10", "true"], env={**os.environ, **facts["environment"]},
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert "no-such-plugin.so" in done.stderr
+        assert done.returncode == 0
+    finally:
+        _cfslurm("sandbox", "down", *box)
+    assert plugins.exists()
+
+
+def test_up_refuses_a_plugstack_that_slurm_could_not_read(tmp_path: Path) -> None:
+    missing = _cfslurm("sandbox", "up", f"--plugstack={tmp_path / 'none'}", f"--dir={tmp_path}/b")
+    assert (missing.exit_code, missing.stderr[:23]) == (2, "error: there is no file")
+    odd = tmp_path / "a b.conf"
+    odd.write_text("")
+    refused = _cfslurm("sandbox", "up", f"--plugstack={odd}", f"--dir={tmp_path}/b")
+    assert refused.exit_code == 2
+    assert "slurm.conf cannot carry the path" in refused.stderr
+    assert not (tmp_path / "b").exists()
+
+
 def test_command_line_from_up_to_down(slurm_programs: None, tmp_path: Path) -> None:
     box = ("--dir", str(tmp_path / "box"))
     started = _cfslurm("sandbox", "up", "--profile", "tiny", "--json", *box)

@@ -29,7 +29,8 @@ class ClusterSettings:
     """What a profile does not know: this machine, this user, these ports, this folder.
 
     ``folder`` is the prefix of every path and holds no sign that slurm.conf reads in another way.
-    ``slurmdbd_port`` is None where there is no accounting.
+    ``slurmdbd_port`` is None where there is no accounting. ``plugstack`` names the SPANK plugins;
+    without it they stand in the folder's own plugstack.conf.
 
     Shape: ``slurm_version`` is (major, minor), for example (22, 5); ``node_ports`` has every node.
     """
@@ -42,6 +43,7 @@ class ClusterSettings:
     slurmctld_port: int
     node_ports: Mapping[str, int]
     slurmdbd_port: int | None = None
+    plugstack: str = ""
 
 
 def is_plain_path(path: str) -> bool:
@@ -117,6 +119,7 @@ def _values(profile: ClusterProfile, settings: ClusterSettings) -> dict[str, obj
         "host": settings.host,
         "user": settings.user,
         "folder": settings.folder,
+        "plugstack": settings.plugstack or f"{settings.folder}/plugstack.conf",
         "version": settings.slurm_version,
         "slurmctld_port": settings.slurmctld_port,
         "slurmdbd_port": settings.slurmdbd_port,

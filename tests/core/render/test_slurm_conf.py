@@ -64,6 +64,13 @@ def test_slurm_conf_of_tiny_is_the_golden_one() -> None:
     assert texts["slurm.conf"] == _GOLDEN["tiny.slurm.conf"]
 
 
+def test_plugstack_takes_the_place_of_the_folders_own() -> None:
+    settings = replace(_settings(_TINY), plugstack="/srv/plugstack.conf")
+    text = render_slurm(_TINY, settings, _TEMPLATES)["slurm.conf"]
+    own = "PlugStackConfig=/home/ada/box/plugstack.conf"
+    assert text == _GOLDEN["tiny.slurm.conf"].replace(own, "PlugStackConfig=/srv/plugstack.conf")
+
+
 def test_site_config_of_the_lab_is_the_golden_one() -> None:
     text = site.site_text(
         _LAB,
