@@ -31,7 +31,7 @@ def command(ctx: click.Context, *, run: str, show_items: bool, as_json: bool) ->
     """
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.cli.output import print_json
-    from cfslurm.core.run.status import State, job_items, run_status
+    from cfslurm.core.run.status import State, run_status, shown_items
     from cfslurm.stages.watch import gather, jobs_of_run
 
     context = context_of(ctx)
@@ -39,8 +39,8 @@ def command(ctx: click.Context, *, run: str, show_items: bool, as_json: bool) ->
     evidence = gather(store, jobs_of_run(store, run=context.run))
     status = run_status(evidence)
     items = {
-        job.key: list(job_items(evidence.outcomes[job.key]).values())
-        for job in evidence.jobs
+        job.key: shown_items(job, evidence.outcomes[job.key])
+        for job in status.jobs
         if job.kind == "array"
     }
     if as_json:
@@ -107,7 +107,7 @@ def _items_text(items: dict[str, list[ItemState]]) -> str:
     rows = [
         (key, i.item, i.state, i.node, i.node_class, i.variant or "-", i.starts, f"{i.seconds:.1f}")
         for key, states in items.items()
-        for i in sorted(states, key=lambda state: state.item)
+        for i in states
     ]
     header = ("JOB", "ITEM", "STATE", "NODE", "NODE CLASS", "VARIANT", "STARTS", "SECONDS")
     return table(header, rows, indent="  ") if rows else "  no item has begun"

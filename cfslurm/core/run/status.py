@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -178,6 +178,16 @@ def job_items(
     return found
 
 
+def shown_items(
+    job: JobStatus, files: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[ItemState]:
+    """The items of a job, by number. What began and has no end runs only while the job does."""
+    items = sorted(job_items(files).values(), key=lambda item: item.item)
+    if job.state in (State.RUNNING, State.PENDING):
+        return items
+    return [replace(i, state="unknown") if i.state == "running" else i for i in items]
+
+
 def _array_state(total: int, counts: Counter[str]) -> State | None:
     """The end of an array job, None while items are left."""
     if counts["done"] + counts["failed"] < total:
@@ -205,6 +215,8 @@ def _settle(
     told = _last_reason(files)
     if final is State.DONE:
         return final, ""
+    if final is State.FAILED and not alive:
+        return final, told  # also if somebody has cancelled it since
     if job.key in ledger.cancelled:
         return State.CANCELLED, "by cfslurm cancel"
     if job.key not in ledger.jobs:
@@ -213,8 +225,6 @@ def _settle(
         return State.RUNNING, ""
     if alive:
         return State.PENDING, alive[0].reason
-    if final is State.FAILED:
-        return final, told
     ended = sorted({row.state for row in rows})
     if "CANCELLED" in ended:
         return State.CANCELLED, "by Slurm or scancel"

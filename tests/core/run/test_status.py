@@ -7,7 +7,7 @@ import pytest
 from cfslurm.core.run.description import RunDescription
 from cfslurm.core.run.jobs import JobSummary
 from cfslurm.core.run.ledger import Told, event, fold
-from cfslurm.core.run.status import Evidence, RunStatus, State, run_status
+from cfslurm.core.run.status import Evidence, RunStatus, State, run_status, shown_items
 from cfslurm.core.slurm.squeue import QueuedJob
 
 DESCRIPTION = RunDescription(
@@ -118,6 +118,28 @@ def test_failed_item_fails_the_run_and_the_reason_is_kept() -> None:
 def test_cancelled_by_us() -> None:
     status = _status(ledger=[*SUBMITTED, (Told.CANCELLED, {"keys": ["eval"]})])
     assert status.state is State.CANCELLED
+
+
+def test_what_had_failed_before_is_not_cancelled_afterwards() -> None:
+    ended = [
+        *_done(0, 1, 2),
+        {"event": "failed", "at": 3.0, "item": 3, "exit": 3, "reason": "exit 3"},
+    ]
+    status = _status(
+        outcomes={"0": ended}, ledger=[*SUBMITTED, (Told.CANCELLED, {"keys": ["eval"]})]
+    )
+    assert (status.state, status.jobs[0].reason) == (State.FAILED, "exit 3")
+
+
+@pytest.mark.parametrize(
+    ("rows", "state"), [([], "unknown"), ([_row("12_0", "RUNNING")], "running")]
+)
+def test_item_without_an_end_runs_only_while_its_job_does(
+    rows: list[QueuedJob], state: str
+) -> None:
+    files = {"0": [{"event": "attempt", "at": 1.0}, {"event": "start", "at": 1.0, "item": 0}]}
+    [job] = _status(rows=rows, outcomes=files).jobs
+    assert [item.state for item in shown_items(job, files)] == [state]
 
 
 def test_submission_that_was_cut_off() -> None:
