@@ -19,6 +19,7 @@ CfslurmError(message, *, remedy)            exit   transient
 │  └─ SessionHeldError                       69             somebody else has it (core/session/claims)
 ├─ SetupError                                69             something this machine lacks
 └─ RunError                                  69             a run's directory cannot be used
+   └─ SubmissionInterruptedError            130             Ctrl-C while jobs were being submitted
 
 Other exit codes: 0 done; 1 done, and the answer is "no"; 70 a bug in cfslurm; 130 interrupted.
 """
@@ -150,3 +151,9 @@ class SetupError(CfslurmError):
 
 class RunError(CfslurmError):
     """A run's directory is missing, damaged or not ours."""
+
+
+class SubmissionInterruptedError(RunError):
+    """Ctrl-C came while the jobs of a run were being submitted."""
+
+    exit_code = INTERRUPTED

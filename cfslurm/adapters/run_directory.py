@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -147,16 +148,21 @@ class RunDirectory:
         Raises:
             RunError: another client is at it.
         """
-        lock = self.path / _LOCK
-        _take_lock(lock, self.run_id, self.client)
+        lock = _take_lock(self.path / _LOCK, self.run_id, self.client)
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
 
 
-def _take_lock(lock: Path, run_id: str, client: str) -> None:
-    for _ in range(2):
+def _take_lock(first: Path, run_id: str, client: str) -> Path:
+    """Create the lock, or the next one if its holder was killed.
+
+    The lock of a dead client is never removed: of several who find it, two could take each other's
+    new one away. So at any time there is exactly one name that can be taken.
+    """
+    lock = first
+    for number in count(2):
         try:
             descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         except FileExistsError:
@@ -166,11 +172,12 @@ def _take_lock(lock: Path, run_id: str, client: str) -> None:
                     f"run {run_id} is being submitted by another client ({holder or 'unknown'})",
                     remedy=f"Wait for it; if that client is gone, remove {lock} and try again.",
                 ) from None
-            lock.unlink(missing_ok=True)
+            lock = first.with_name(f"{first.name}.{number}")
             continue
         with os.fdopen(descriptor, "w") as file:
             file.write(client)
-        return
+        break
+    return lock
 
 
 def _holder(lock: Path) -> str:

@@ -28,8 +28,8 @@ def command(
     from cfslurm.cli.output import print_json
     from cfslurm.core.run.jobs import read_jobs
     from cfslurm.core.run.names import JOBS
-    from cfslurm.stages.cancel import cancel_jobs, jobs_named
-    from cfslurm.wiring.running import slurm_of
+    from cfslurm.stages.cancel import jobs_named
+    from cfslurm.wiring.running import cancel_run
 
     context = context_of(ctx)
     store = open_run(context.runs, run, context.environment)
@@ -37,7 +37,7 @@ def command(
     tasks = sum(job.tasks for job in jobs)
     if tasks > _ASK_ABOVE and not yes and sys.stdin.isatty():
         click.confirm(f"End {len(jobs)} job(s) with {tasks} task(s) of {store.run_id}?", abort=True)
-    ended = cancel_jobs(jobs, store=store, slurm=slurm_of(context))
+    ended = cancel_run(store, jobs, context)
     if as_json:
         print_json("cfslurm.cancel/1", run_id=store.run_id, jobs=ended)
     else:

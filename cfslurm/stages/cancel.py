@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from cfslurm.core.run.jobs import JobSummary
+from cfslurm.core.run.jobs import JobSummary, read_jobs
 from cfslurm.core.run.ledger import Told, event, fold
-from cfslurm.core.slurm import scancel, squeue
+from cfslurm.core.run.names import JOBS
+from cfslurm.core.slurm import scancel
 from cfslurm.core.slurm.answers import checked
 from cfslurm.core.workflow.names import nearest
 from cfslurm.errors import UserInputError
 from cfslurm.ports import RunStore
-from cfslurm.stages.submit import Slurm
+from cfslurm.stages.submit import Slurm, find_settled
 
 
 def jobs_named(parts: Sequence[str], jobs: Sequence[JobSummary]) -> tuple[JobSummary, ...]:
@@ -34,24 +35,26 @@ def jobs_named(parts: Sequence[str], jobs: Sequence[JobSummary]) -> tuple[JobSum
 
 
 def cancel_jobs(jobs: Sequence[JobSummary], *, store: RunStore, slurm: Slurm) -> dict[str, str]:
-    """Cancel some jobs of a run; a submission that was cut off is undone with them.
+    """Cancel some jobs of a run; a submission that was cut off is undone as a whole.
 
-    Jobs whose sbatch call was never answered are found by their names.
+    Its jobs are found by their names: an sbatch call may never have been answered.
 
     Raises:
         SlurmUnavailableError: slurmctld does not answer; nothing is written down then.
     """
     state = fold(store.ledger())
-    ids = {job.key: state.jobs[job.key] for job in jobs if job.key in state.jobs}
-    unsure = {job.name: job.key for job in jobs if job.key in state.unsure}
-    if unsure:
-        rows = squeue.read_jobs(slurm.run(squeue.named_jobs_command(unsure, user=slurm.user)))
-        ids.update({unsure[row.name]: row.parent_id for row in rows if row.name in unsure})
+    there: Mapping[str, tuple[str, ...]]
+    if state.is_complete:
+        there = {job.key: (state.jobs[job.key],) for job in jobs if job.key in state.jobs}
+    else:
+        jobs = read_jobs(store.read_json(JOBS))
+        there = find_settled(jobs, state.unsure, slurm)
+    ids = [job_id for of_job in there.values() for job_id in of_job]
     if ids:
-        checked(slurm.run(scancel.cancel_command(ids.values())))
+        checked(slurm.run(scancel.cancel_command(ids)))
     now = slurm.clock.now()
     keys = [job.key for job in jobs]
     store.append_ledger(event(Told.CANCELLED, at=now, client=store.client, keys=list(keys)))
-    if not state.is_complete and set(state.jobs) <= set(ids):
+    if not state.is_complete:
         store.append_ledger(event(Told.UNDONE, at=now, client=store.client))
-    return ids
+    return {key: of_job[0] for key, of_job in there.items()}

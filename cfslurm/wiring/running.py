@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +19,19 @@ from cfslurm.core.render.scripts import TEMPLATES, ScriptSettings
 from cfslurm.core.render.submission import Submission
 from cfslurm.core.run import names
 from cfslurm.core.run.description import RunDescription, read_description
+from cfslurm.core.run.jobs import JobSummary
 from cfslurm.core.run.ledger import LedgerState, fold
 from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.slurm.sbatch import EXPORTED, Feasibility
 from cfslurm.core.slurm.units import duration_s
 from cfslurm.errors import RunError, SlurmRejectedError
+from cfslurm.stages.cancel import cancel_jobs
 from cfslurm.stages.prefetch import prefetch
 from cfslurm.stages.submit import Slurm, feasibility, submit
 from cfslurm.stages.write_run import RunContent, compile_run, write_run
 from cfslurm.wiring import Context
 from cfslurm.wiring.planning import Planned, Say
+from cfslurm.wiring.tokens import check_token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +141,8 @@ def start_run(planned: Planned, context: Context, *, say: Say) -> Submitted:
         write_run(store, content, compiled)
         if context.settings.text("prefetch_on") == "login":
             bring_in(planned.plan, context.sources, context, say=say)
+        elif any(job.kind == "prefetch" for job in compiled.submission.jobs):
+            check_token(planned.plan, context)
         store.publish()
     except BaseException:
         store.discard()
@@ -179,6 +185,19 @@ def finish_run(store: RunDirectory, context: Context, *, say: Say) -> Submitted:
     """Go on with a submission that was cut off: exactly the jobs that were prepared then."""
     description = read_description(store.read_json(names.DESCRIPTION))
     return _submit(store, submission_of(store), description, context, say=say)
+
+
+def cancel_run(store: RunDirectory, jobs: Sequence[JobSummary], context: Context) -> dict[str, str]:
+    """End some jobs of a run; the ids by key.
+
+    Raises:
+        RunError: a client is submitting the run just now.
+    """
+    slurm = slurm_of(context)
+    if fold(store.ledger()).is_complete:
+        return cancel_jobs(jobs, store=store, slurm=slurm)
+    with store.submitting():
+        return cancel_jobs(jobs, store=store, slurm=slurm)
 
 
 def submission_of(store: RunDirectory) -> Submission:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +110,28 @@ def test_lock_of_a_killed_client_is_taken_over(tmp_path: Path) -> None:
     process.join(10)
     with store.submitting():
         pass
+
+
+def test_lock_of_a_killed_client_is_taken_over_by_one_only(tmp_path: Path) -> None:
+    path = _published(tmp_path).path
+    dead = f"{read_environment().host}-4194305-0"  # above the largest number of a process
+    inside = threading.Lock()
+
+    def submit(_: int) -> int:
+        try:
+            with RunDirectory(path, read_environment()).submitting():
+                assert inside.acquire(blocking=False), "two at the same time"
+                time.sleep(0.001)
+                inside.release()
+        except RunError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(100):
+            (path / "submit.lock").write_text(dead)
+            assert sum(threads.map(submit, range(8))) >= 1
+            assert [lock.read_text() for lock in path.glob("submit.lock*")] == [dead]
 
 
 def test_lock_of_another_host_is_not_taken_over(tmp_path: Path) -> None:

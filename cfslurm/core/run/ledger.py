@@ -18,7 +18,8 @@ class Told(StrEnum):
 
     INTENDED = "intended"  # sbatch is about to get this job
     SUBMITTED = "submitted"  # the job exists, held
-    RELEASED = "released"  # all jobs of the run exist and may start
+    RELEASING = "releasing"  # all jobs of the run exist; from now on some may start
+    RELEASED = "released"  # all may start
     REFUSED = "refused"  # sbatch said no
     UNDONE = "undone"  # nothing of the run is left in the queue
     CANCELLED = "cancelled"  # the user ended the run, or some of its jobs
@@ -28,12 +29,13 @@ class Told(StrEnum):
 class LedgerState:
     """What the events add up to.
 
-    ``jobs`` maps a job's key to its id; ``unsure`` are keys whose sbatch call was never answered.
+    ``jobs`` maps a job's key to its id; ``unsure`` are keys whose last sbatch call was not answered.
     ``cancelled`` are keys that the user ended.
     """
 
     jobs: Mapping[str, str]
     unsure: tuple[str, ...]
+    is_releasing: bool
     is_released: bool
     is_undone: bool
     cancelled: tuple[str, ...]
@@ -53,25 +55,27 @@ def event(told: Told, *, at: float, client: str, **fields: Json) -> dict[str, Js
 def fold(events: Sequence[Mapping[str, Any]]) -> LedgerState:
     """Add the events up, oldest first."""
     jobs: dict[str, str] = {}
-    intended: dict[str, None] = {}
+    unsure: dict[str, None] = {}
     cancelled: dict[str, None] = {}
     refusal = ""
     kinds = {item["event"] for item in events}
     for item in events:
         match Told(item["event"]):
             case Told.INTENDED:
-                intended[str(item["key"])] = None
+                unsure[str(item["key"])] = None
             case Told.SUBMITTED:
                 jobs[str(item["key"])] = str(item["job_id"])
+                unsure.pop(str(item["key"]), None)
             case Told.CANCELLED:
                 cancelled.update(dict.fromkeys(str(key) for key in item["keys"]))
             case Told.REFUSED:
                 refusal = str(item["message"])
-            case Told.RELEASED | Told.UNDONE:
+            case Told.RELEASING | Told.RELEASED | Told.UNDONE:
                 pass  # counted in kinds
     return LedgerState(
         jobs=jobs,
-        unsure=tuple(key for key in intended if key not in jobs),
+        unsure=tuple(unsure),
+        is_releasing=Told.RELEASING.value in kinds,
         is_released=Told.RELEASED.value in kinds,
         is_undone=Told.UNDONE.value in kinds,
         cancelled=tuple(cancelled),

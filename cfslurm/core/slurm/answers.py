@@ -9,11 +9,12 @@ from cfslurm.core.slurm.command import Completed
 from cfslurm.errors import SlurmOutputError, SlurmRejectedError, SlurmUnavailableError
 
 # The texts with which client programs say that slurmctld or slurmdbd did not answer.
-# Source: measured with a proxy between sbatch and slurmctld 22.05 (requests and answers dropped or cut).
+# Source: measured with a proxy between sbatch and slurmctld 22.05 (requests and answers dropped or cut);
+# "Unexpected message received" is all that `scontrol release` of 22.05 says of a slurmctld that is down.
 _SILENT = re.compile(
     r"Unable to contact slurm controller|Socket timed out|Connection refused|"
     r"Connection reset by peer|Zero Bytes were transmitted|Transport endpoint is not connected|"
-    r"Munge decode failed|Communication connection failure",
+    r"Munge decode failed|Communication connection failure|Unexpected message received",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z][A-Za-z0-9_/:]*)=")
