@@ -263,8 +263,8 @@ def _part(name: str, events: Sequence[Mapping[str, Any]], is_alive: bool) -> Par
     last = begins[-1] if begins else {}
     states = item_states(events)
     state = states[0].state if 0 in states else "waiting"
-    if state == "running" and not is_alive:
-        state = "unknown"
+    if not is_alive and begins:  # a service is told to end when the work is done
+        state = {"running": "unknown", "waiting": "ended"}.get(state, state)
     return PartStatus(
         name=name,
         state=state,

@@ -183,6 +183,21 @@ def test_gang_whose_newest_attempt_has_not_ended_is_not_over() -> None:
     assert status.state is State.RUNNING
 
 
+def test_service_that_was_told_to_end_does_not_wait_for_ever() -> None:
+    told = [
+        {"event": "attempt", "at": 1.0, "attempt": 0},
+        {"event": "interrupted", "at": 2.0, "item": 0},
+    ]
+    gone, alive = (
+        _status(GANG, outcomes={"a": told}, rows=rows).jobs[0].parts
+        for rows in ([], [_row("12+0", "PENDING")])
+    )
+    assert [[part.state for part in parts] for parts in (gone, alive)] == [
+        ["ended", "waiting"],
+        ["waiting", "waiting"],
+    ]
+
+
 def test_component_shows_where_it_is_and_in_which_attempt() -> None:
     events = [
         {"event": "attempt", "at": 0, "attempt": 0, "node": "n1", "class": "c", "variant": "v"},
