@@ -6,6 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# On a busy machine a call that is right may be slow: no test fails for its time. What fails is
+# printed so that it can be run again: @reproduce_failure(...).
+settings.register_profile(
+    "cfslurm", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("cfslurm")
 
 _OURS = ("CFSLURM_", "SLURM_", "SBATCH_", "SQUEUE_", "SINFO_", "HF_", "XDG_")
 
