@@ -17,12 +17,12 @@ check: ## format, lint, types, contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q --doctest-modules cfslurm/core tests/core tests/golden
+	$(PYTEST) -q --doctest-modules cfslurm/core tests/core tests/golden tests/docs
 
 test: ## everything: check, and all tests on a real Slurm, a real Hub and real files
 	@scripts/bootstrap test
 	$(MAKE) check
-	$(PYTEST) -m "not soak" --ignore=tests/core --ignore=tests/golden tests
+	$(PYTEST) -m "not soak" --ignore=tests/core --ignore=tests/golden --ignore=tests/docs tests
 
 soak: ## the long campaigns; prints their counts
 	@scripts/bootstrap test
