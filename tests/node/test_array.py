@@ -17,6 +17,7 @@ import pytest
 from tests.node.array_run import ArrayRun, make_array_run
 
 MARK = "echo {index} >> marks"
+WAIT = "until [ -e go ]; do sleep 0.02; done"
 
 
 def _sh(script: str) -> tuple[str, ...]:
@@ -49,9 +50,11 @@ def test_failed_item_is_tried_again_and_the_others_run(tmp_path: Path) -> None:
 
 
 def test_retries_are_counted_over_attempts(tmp_path: Path) -> None:
-    run = make_array_run(tmp_path, _sh(f"{MARK}; sleep 0.3; exit 4"), items=1, retries=2)
+    second_waits = "while [ $(wc -l < marks) = 2 ]; do sleep 0.02; done"
+    run = make_array_run(tmp_path, _sh(f"{MARK}; {second_waits}; exit 4"), items=1, retries=2)
     first = run.start()
-    _until(lambda: run.told("retry") == [0])
+    _until(lambda: len(run.marks()) == 2)
+    assert run.told("retry") == [0]
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
     assert run.run(1)[0] == 1
@@ -82,11 +85,13 @@ def test_program_with_a_session_is_told_and_asks_for_a_requeue(
 
 
 def test_warning_is_kept_from_a_program_that_may_still_end(tmp_path: Path) -> None:
-    program = "trap 'echo told >> marks' TERM; echo up >> marks; sleep 0.5; echo end >> marks"
+    program = f"trap 'echo told >> marks' TERM; echo up >> marks; {WAIT}; echo end >> marks"
     run = make_array_run(tmp_path, _sh(program), items=2)
     task = run.start()
     _until(run.marks)
     task.send_signal(signal.SIGUSR1)
+    time.sleep(0.3)  # long enough for a warning to be passed on, if it were
+    (tmp_path / "go").touch()
     assert task.wait(20) == 75
     assert run.marks() == ["up", "end"]
     assert run.told("done") == [0]
@@ -117,10 +122,12 @@ def test_runner_gives_up_after_as_many_requeues_as_it_may(tmp_path: Path) -> Non
 
 
 def test_attempt_that_was_taken_for_dead_stops_after_its_item(tmp_path: Path) -> None:
-    run = make_array_run(tmp_path, _sh(f"{MARK}; sleep 0.4"), items=3)
+    run = make_array_run(tmp_path, _sh(f"{MARK}; {WAIT}"), items=3)
     old = run.start()
     _until(run.marks)
     new = run.start(1, node="n2")
+    _until(lambda: run.marks() == ["0", "0"])
+    (tmp_path / "go").touch()
     assert old.wait(20) == 3
     assert new.wait(20) == 0
     assert sorted(run.told("done")).count(1) == 1
@@ -200,7 +207,8 @@ def _kills(folder: Path, *, kills: int, seed: int) -> tuple[int, int]:
         for attempt in range(200):
             task = run.start(attempt)
             try:
-                assert task.wait(random_moment.uniform(0.05, 0.35)) == 0
+                # Later cuts leave more time, so that a busy machine comes to an end too.
+                assert task.wait(random_moment.uniform(0.05, 0.35 + attempt * 0.02)) == 0
             except subprocess.TimeoutExpired:
                 os.killpg(task.pid, signal.SIGKILL)
                 task.wait()
