@@ -10,9 +10,11 @@ from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.plan import Plan
 from cfslurm.core.render.compile import Compiled, RunSettings, compile_plan
+from cfslurm.core.render.node_manifest import node_manifest
 from cfslurm.core.render.scripts import ScriptSettings, with_scripts
 from cfslurm.core.run import names
 from cfslurm.core.run.description import RunDescription
+from cfslurm.core.run.node_manifest import node_manifest_text
 from cfslurm.core.run.sources import ModelSources
 from cfslurm.core.workflow.model import ItemValue
 from cfslurm.ports import RunStore
@@ -56,6 +58,9 @@ def write_run(store: RunStore, content: RunContent, compiled: Compiled) -> None:
         store.write_document(names.CATALOG, content.catalog)
     store.write_document(names.PLAN, content.plan)
     store.write_document(names.MANIFEST, compiled.manifest)
+    for_nodes = node_manifest_text(node_manifest(plan=content.plan, manifest=compiled.manifest))
+    if for_nodes is not None:
+        store.write_text(names.NODE_MANIFEST, for_nodes)
     store.write_document(names.SOURCES, content.sources)
     for name, values in content.items.items():
         lines = (json.dumps(value, ensure_ascii=False) + "\n" for value in values)

@@ -19,9 +19,11 @@ from cfslurm.core.documents import to_json
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.planner.plan import Plan
 from cfslurm.core.render.compile import Compiled, RunSettings
+from cfslurm.core.render.node_manifest import node_manifest
 from cfslurm.core.render.programs import ProgramPlaces
 from cfslurm.core.render.scripts import TEMPLATES, ScriptSettings
 from cfslurm.core.run.manifest import read_manifest
+from cfslurm.core.run.node_manifest import node_manifest_text
 from cfslurm.core.workflow.model import (
     Array,
     Component,
@@ -120,9 +122,13 @@ def compiled(plan: Plan, graph: HardwareGraph, *, run_dir: str = RUN_DIR) -> Com
 
 
 @pytest.fixture(scope="module")
-def study() -> Compiled:
-    graph = lab()
-    return compiled(plan_for(WORKFLOW, graph), graph)
+def study_plan() -> Plan:
+    return plan_for(WORKFLOW, lab())
+
+
+@pytest.fixture(scope="module")
+def study(study_plan: Plan) -> Compiled:
+    return compiled(study_plan, lab())
 
 
 KEYS = ("prefetch", "prepare", "agents", "evaluate", "report")
@@ -171,6 +177,15 @@ def test_bash_and_shellcheck_accept_the_script(study: Compiled, key: str, tmp_pa
 
 def test_manifest_survives_its_file(study: Compiled) -> None:
     assert read_manifest(to_json(study.manifest)) == study.manifest
+
+
+def test_node_manifest_is_the_golden_one(study_plan: Plan, study: Compiled) -> None:
+    path = GOLDEN / "node_manifest"
+    text = node_manifest_text(node_manifest(plan=study_plan, manifest=study.manifest))
+    assert text is not None
+    if WRITE:
+        path.write_text(text)
+    assert text == path.read_text()
 
 
 def test_manifest_knows_a_variant_for_every_class_of_the_array(study: Compiled) -> None:
