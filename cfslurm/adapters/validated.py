@@ -105,6 +105,10 @@ def _wording(
     detail: Mapping[str, Any], name: str, path: KeyPath, kind: type[object]
 ) -> tuple[str, str]:
     given = detail.get("input")
+    if path and isinstance(path[-1], int) and detail["type"] == "string_type":
+        text = str(given).lower() if isinstance(given, bool) else str(given)
+        item = f"item {path[-1]} of {path[-2]}" if len(path) > 1 else f"item {path[-1]}"
+        return f"{item} is {repr(given)[:60]}, not a text", f'Write it in quotes: "{text[:60]}".'
     match detail["type"]:
         case "unexpected_keyword_argument":
             legal = _legal_keys(kind, path[:-1])

@@ -41,7 +41,7 @@ def command(
     if as_json:
         print_json("cfslurm.cancel/1", run_id=store.run_id, jobs=ended)
     else:
-        names = (
-            ", ".join(f"{key} ({job_id})" for key, job_id in ended.items()) or "nothing was left"
+        names = ", ".join(f"{key} ({job_id})" for key, job_id in ended.items())
+        click.echo(
+            f"cancelled in {store.run_id}: {names}" if names else "nothing of it waits or runs"
         )
-        click.echo(f"cancelled in {store.run_id}: {names}")

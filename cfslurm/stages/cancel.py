@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cfslurm.core.run.jobs import JobSummary, read_jobs
 from cfslurm.core.run.ledger import Told, event, fold
 from cfslurm.core.run.names import JOBS
-from cfslurm.core.slurm import scancel
+from cfslurm.core.slurm import scancel, squeue
 from cfslurm.core.slurm.answers import checked
 from cfslurm.core.workflow.names import nearest
 from cfslurm.errors import UserInputError
@@ -35,9 +35,10 @@ def jobs_named(parts: Sequence[str], jobs: Sequence[JobSummary]) -> tuple[JobSum
 
 
 def cancel_jobs(jobs: Sequence[JobSummary], *, store: RunStore, slurm: Slurm) -> dict[str, str]:
-    """Cancel some jobs of a run; a submission that was cut off is undone as a whole.
+    """Cancel those of some jobs that wait or run; a submission that was cut off is undone as a whole.
 
-    Its jobs are found by their names: an sbatch call may never have been answered.
+    Its jobs are found by their names: an sbatch call may never have been answered. What has ended
+    already stays as it ended.
 
     Raises:
         SlurmUnavailableError: slurmctld does not answer; nothing is written down then.
@@ -45,11 +46,17 @@ def cancel_jobs(jobs: Sequence[JobSummary], *, store: RunStore, slurm: Slurm) ->
     state = fold(store.ledger())
     there: Mapping[str, tuple[str, ...]]
     if state.is_complete:
-        there = {job.key: (state.jobs[job.key],) for job in jobs if job.key in state.jobs}
+        rows = squeue.read_jobs(slurm.run(squeue.user_jobs_command(slurm.user)))
+        alive = {row.parent_id for row in rows}
+        ids_told = {job.key: state.jobs.get(job.key, "") for job in jobs}
+        there = {key: (job_id,) for key, job_id in ids_told.items() if job_id in alive}
+        jobs = [job for job in jobs if job.key in there]
     else:
         jobs = read_jobs(store.read_json(JOBS))
         there = find_settled(jobs, state.unsure, slurm)
     ids = [job_id for of_job in there.values() for job_id in of_job]
+    if state.is_complete and not ids:
+        return {}
     if ids:
         checked(slurm.run(scancel.cancel_command(ids)))
     now = slurm.clock.now()

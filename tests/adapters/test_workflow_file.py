@@ -84,6 +84,13 @@ def test_every_mistake_has_file_line_column_reason_and_remedy() -> None:
     ]
 
 
+def test_words_of_a_command_that_yaml_reads_as_numbers_are_told_with_their_quotes() -> None:
+    assert _problems("name: w\ntasks: {t: {command: [sleep, 60, true]}}\n") == [
+        (2, 30, "item 1 of command is 60, not a text", 'Write it in quotes: "60".'),
+        (2, 34, "item 2 of command is True, not a text", 'Write it in quotes: "true".'),
+    ]
+
+
 def test_meaning_is_checked_at_the_same_places() -> None:
     problems = _problems(
         "name: w\ntasks:\n  t:\n    command: echo {itme}\n    needs: [u]\n    time: 1:30\n"

@@ -314,6 +314,17 @@ def test_cancel_ends_a_part_or_all(user: User) -> None:
     assert user.state(run_id) == "cancelled"
 
 
+def test_cancel_changes_nothing_of_a_run_that_has_ended(user: User) -> None:
+    for command, state in (("true", "done"), ("no-such-program", "failed")):
+        run_id = user.submit(
+            f"name: over\ntasks: {{t: {{command: ['{command}'], work: {{time: 1s}}, time: 1m}}}}\n"
+        )
+        before = user.wait(run_id, state)
+        user.eventually(lambda: user.jobs() == [])
+        assert user.json("cancel", run_id)["jobs"] == {}
+        assert user.status(run_id)["run"] == before["run"]
+
+
 def test_scancel_of_a_task_that_would_go_on_is_final(user: User) -> None:
     user.write(LOOP.replace("40", "700"), "loop.py")
     run_id = user.submit(RESUME)

@@ -96,11 +96,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """How a site recognises its file: Slurm's ClusterName first, then patterns of host names."""
+    """Which clusters a file is for, by Slurm's ClusterName; any cluster if none is named."""
 
     __pydantic_config__ = STRICT
     cluster_name: tuple[str, ...] = ()
-    hostnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

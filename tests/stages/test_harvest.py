@@ -1,0 +1,32 @@
+"""The cluster that answers must be the one that the site config is for."""
+
+from __future__ import annotations
+
+import pytest
+
+from cfslurm.core.hardware.build import ClusterFacts
+from cfslurm.core.site.model import Match, Site
+from cfslurm.errors import UserInputError
+from cfslurm.stages.harvest import harvest
+from tests.builders import CATALOGUE, SETTINGS, node
+
+
+class _Reader:
+    def read(self) -> ClusterFacts:
+        return ClusterFacts(
+            backend="test", settings=SETTINGS, nodes=(node("n1"),), partitions=(), switches=(),
+            qos=(), associations=(),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [(), ("test",), ("other", "test")])
+def test_site_of_this_cluster_is_taken(names: tuple[str, ...]) -> None:
+    site = Site(match=Match(cluster_name=names))
+    graph = harvest(reader=_Reader(), catalogue=CATALOGUE, site=site, harvested_at="")
+    assert graph.controller.cluster == "test"
+
+
+def test_site_of_another_cluster_is_refused_with_both_names() -> None:
+    site = Site(match=Match(cluster_name=("alps", "daint")))
+    with pytest.raises(UserInputError, match="for cluster alps or daint, but Slurm here is 'test'"):
+        harvest(reader=_Reader(), catalogue=CATALOGUE, site=site, harvested_at="")
