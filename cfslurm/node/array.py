@@ -36,6 +36,7 @@ class _Task:
     name: str
     entry: ArrayEntry
     program: Program
+    item_limit_s: int
     here: Here
     interrupts: Interrupts
     outcome: OutcomeFile
@@ -65,6 +66,7 @@ def run_array_task(
             name=entry,
             entry=manifest.arrays[entry],
             program=manifest.arrays[entry].program_of(job_key),
+            item_limit_s=_item_limit_s(manifest.arrays[entry], job_key),
             here=Here(
                 manifest=manifest,
                 place=place,
@@ -167,8 +169,9 @@ def _run_item(
         task.outcome.tell(Event.START, item=item)
         began = task.clock.monotonic()
         ended = run_program(
-            program, around, task.interrupts, clock=task.clock, spare=not program.has_session
-        )
+            program, around, task.interrupts, clock=task.clock, spare=not program.has_session,
+            limit_s=task.item_limit_s,
+        )  # fmt: skip
         seconds = round(task.clock.monotonic() - began, 3)
         result = take_result(task.here.temporary)
         if ended.code == 0:
@@ -177,7 +180,7 @@ def _run_item(
         if task.outcome.is_superseded():
             return None
         reason = ended.text
-        if task.interrupts.any or ended.code == REQUEUE:
+        if (task.interrupts.any or ended.code == REQUEUE) and not ended.was_too_long:
             if not (first and _had_its_time(task, seconds)):
                 task.outcome.tell(Event.INTERRUPTED, item=item, reason=reason, seconds=seconds)
                 return Event.INTERRUPTED
@@ -188,6 +191,15 @@ def _run_item(
             return kind
         first = False
     return Event.FAILED
+
+
+def _item_limit_s(entry: ArrayEntry, job_key: str) -> int:
+    """Seconds that one item may take where several share an array task; 0: Slurm's limit is enough.
+
+    A program with a session is left to Slurm's limit: it saves and goes on.
+    """
+    is_shared = entry.parts[job_key].pack > 1
+    return entry.time_limit_s if is_shared and not entry.program.has_session else 0
 
 
 def _had_its_time(task: _Task, seconds: float) -> bool:

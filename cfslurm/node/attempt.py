@@ -25,22 +25,31 @@ MAX_RESULT_BYTES = 64 * 1024
 # A node that goes down kills its processes one after the other. A program that was killed is only
 # believed to have failed if this process is still there afterwards.
 _KILLED_ALONE_S = 1.0
+# What a program may take to end once its time is up.
+_GRACE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a program ended: its exit code, negative for a signal."""
+    """How a program ended: its exit code, negative for a signal, and whether its time was up.
+
+    Units: ``limit_s`` is the time that it may take, 0 for no limit of its own.
+    """
 
     code: int
+    limit_s: int = 0
+    was_too_long: bool = False
 
     @property
     def was_killed(self) -> bool:
         """True if somebody else ended it, and gave it no time."""
-        return self.code == -signal.SIGKILL
+        return self.code == -signal.SIGKILL and not self.was_too_long
 
     @property
     def text(self) -> str:
         """The end in words."""
+        if self.was_too_long:
+            return f"time limit: not done after {self.limit_s} s"
         if self.code >= 0:
             return f"exit {self.code}"
         try:
@@ -65,9 +74,15 @@ def load_manifest(run: Path) -> Manifest:
 
 
 def run_program(
-    program: Program, around: Surroundings, interrupts: Interrupts, *, clock: Clock, spare: bool
+    program: Program,
+    around: Surroundings,
+    interrupts: Interrupts,
+    *,
+    clock: Clock,
+    spare: bool,
+    limit_s: int = 0,
 ) -> Ended:
-    """Start a program, pass signals on, and wait for its end.
+    """Start a program, pass signals on, and wait for its end; after ``limit_s`` seconds end it.
 
     With ``spare`` a first warning (USR1) is kept from a program that has no session: it may still
     end in time. Everything else is told by TERM, to the program and all it has started.
@@ -88,11 +103,21 @@ def run_program(
         if interrupts.terminated or not spare:
             signal_group(child.pid, signal.SIGTERM)
 
+    too_long = False
+
+    def time_is_up() -> None:
+        nonlocal too_long
+        signal_group(child.pid, signal.SIGKILL if too_long else signal.SIGTERM)
+        too_long = True
+        interrupts.at_most(_GRACE_S, time_is_up)
+
     interrupts.call(pass_on)
+    interrupts.at_most(limit_s, time_is_up)
     code = child.wait()
+    interrupts.at_most(0, lambda: None)
     interrupts.call(lambda: None)
     signal_group(child.pid, signal.SIGKILL)  # what the program left behind in its group
-    ended = Ended(code=code)
+    ended = Ended(code=code, limit_s=limit_s, was_too_long=too_long)
     if ended.was_killed:
         clock.sleep(_KILLED_ALONE_S)
     return ended

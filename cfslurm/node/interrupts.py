@@ -33,6 +33,11 @@ class Interrupts:
         if self.any:
             on_signal()
 
+    def at_most(self, seconds: float, on_end: Callable[[], None]) -> None:
+        """Call ``on_end`` once after so many seconds; 0 takes that back."""
+        signal.signal(signal.SIGALRM, lambda _number, _frame: on_end())
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGTERM:
             self.terminated = True

@@ -116,6 +116,16 @@ def test_time_limit_without_a_session_is_a_failure_and_preemption_is_not(tmp_pat
         assert run.told(told) == [0]
 
 
+def test_item_that_takes_too_long_costs_the_others_of_its_task_nothing(tmp_path: Path) -> None:
+    slow = f"{MARK}; trap 'echo told >> marks; exit 9' TERM; [ {{index}} != 1 ] || {{ sleep 30 & wait; }}"
+    run = make_array_run(tmp_path, _sh(slow), items=3, time_limit_s=1)
+    assert run.run()[0] == 1
+    assert run.marks() == ["0", "1", "told", "2"]
+    assert run.told("done") == [0, 2]
+    (failed,) = [event for event in run.events() if event["event"] == "failed"]
+    assert (failed["item"], failed["reason"]) == (1, "time limit: not done after 1 s")
+
+
 def test_runner_gives_up_after_as_many_requeues_as_it_may(tmp_path: Path) -> None:
     run = make_array_run(tmp_path, _sh("exit 75"), items=1, checkpoint_s=5, max_requeues=2)
     assert [run.run(attempt)[0] for attempt in range(3)] == [75, 75, 1]
