@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ case $fault in
   lose-killed) "$real" "$@" > /dev/null; kill -KILL $$ ;;
   lose-garbage) "$real" "$@" > /dev/null; echo 'Have a nice day!' ;;
   twice) "$real" "$@" < "$here/script.$$" > /dev/null; exec "$real" "$@" < "$here/script.$$" ;;
-  wrong-id) "$real" "$@" > /dev/null; echo 4000000 ;;
+  wrong-id) "$real" "$@" > /dev/null; echo "$*" | sed 's/.*afterok:\\([0-9]*\\).*/\\1/; t; s/.*/4000000/' ;;
   hang) exec sleep 300 ;;
   lose-and-hang) "$real" "$@" > /dev/null; exec sleep 300 ;;
   kill-before) kill -KILL $PPID ;;
@@ -171,6 +172,12 @@ class Client:
         released_at = min(event["at"] for event in ledger if event["event"] == "releasing")
         began_at = min(event["at"] for event in self.events(run_id, "outcomes"))
         assert released_at <= began_at
+
+    def assert_in_order(self, run_id: str) -> None:
+        """Each task of the chain has begun after the one before it had ended."""
+        events = [self.events(run_id, f"outcomes/{key}") for key in KEYS]
+        for before, after in pairwise(events):
+            assert max(event["at"] for event in before) <= min(event["at"] for event in after)
 
     def _ended(self, run_id: str) -> dict[str, list[str]] | None:
         """The states of the jobs that were not cancelled; None until all have ended."""

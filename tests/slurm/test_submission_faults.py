@@ -6,7 +6,7 @@ import random
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,14 @@ KILLED = -signal.SIGKILL
 Completed = subprocess.CompletedProcess[str]
 NewClient = Callable[[str], Client]
 Check = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A shell that starts tests in the background lets them, and so their clients, ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
@@ -77,10 +85,12 @@ def test_refused_job_undoes_the_others(new_client: NewClient) -> None:
 
 def test_answer_that_is_lost_or_wrong_doubles_nothing(new_client: NewClient) -> None:
     def check(client: Client, fault: str) -> None:
+        client.user.write(CHAIN.replace('b: {command: ["true"]', 'b: {command: [sleep, "1"]'))
         client.faults.plan(fault, call=2)
         done = client.submit()
         assert done.returncode == 0, done.stderr
         client.assert_each_ran_once(done.stdout.strip())
+        client.assert_in_order(done.stdout.strip())
 
     faults = ["drop", "lose", "lose-silently", "lose-killed", "lose-garbage", "wrong-id", "twice"]
     at_once(new_client, [(fault,) for fault in faults], check)
@@ -293,7 +303,9 @@ def test_slurmctld_that_dies_and_forgets_what_may_have_run(
 ) -> None:
     client, controller = lonely
     client.faults.plan("kill-daemon", program="scontrol", call=1, argument=str(controller.pid))
-    _assert_said(client.submit(), client.run_id())
+    done = client.submit()
+    _assert_said(done, client.run_id())
+    assert "scontrol could not reach Slurm" in done.stderr
     controller.start_without_jobs()
     lost = client.run_id()
     client.faults.clear()
