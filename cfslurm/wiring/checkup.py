@@ -14,6 +14,7 @@ from typing import Literal
 from cfslurm import __version__
 from cfslurm.adapters.process import which
 from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.slurm import srun
 from cfslurm.core.slurm.units import human_bytes
 from cfslurm.errors import CfslurmError
 from cfslurm.wiring import Context
@@ -40,6 +41,7 @@ def checkup(context: Context, *, ask_hub: bool) -> tuple[Check, ...]:
     checks.append(answer)
     if graph is not None:
         checks += _slurm_settings(graph)
+        checks += _plugin(context)
     checks += [
         _folder("Runs", context.runs, context.settings.origin("runs")),
         _folder(
@@ -147,6 +149,22 @@ def _slurm_settings(graph: HardwareGraph) -> Iterator[Check]:
         "slurmdbd" if controller.has_accounting else "none: runs are watched by squeue and files"
     )
     yield Check(name="Accounting", grade=grade, detail=detail)
+
+
+def _plugin(context: Context) -> Iterator[Check]:
+    """Whether srun has the SPANK plugin's options here; which version a node has, only a job knows."""
+    try:
+        options = srun.read_plugin_options(context.run(srun.help_command()))
+    except CfslurmError:
+        return  # srun is missing, or Slurm does not answer: another check says so
+    version = context.environment.get("CFSLURM_SPANK")
+    if version:
+        detail = f"{version}, active in this job"
+    elif options:
+        detail = f"srun, sbatch and salloc have {', '.join(options)}"
+    else:
+        detail = "not installed (optional): srun, sbatch and salloc have no --cf-model"
+    yield Check(name="SPANK plugin", grade="ok", detail=detail)
 
 
 def _folder(name: str, path: Path, origin: str) -> Check:
