@@ -22,6 +22,7 @@ def command(ctx: click.Context, *, by_node: bool, as_json: bool) -> None:
     graph = context_of(ctx).harvest()
     if as_json:
         rows = graph.nodes if by_node else gpu_rows(graph)
-        print_json("cfslurm.info/1", warnings=graph.warnings, cluster=graph.controller, rows=rows)
+        schema = "cfslurm.nodes/1" if by_node else "cfslurm.info/1"
+        print_json(schema, warnings=graph.warnings, cluster=graph.controller, rows=rows)
     else:
         click.echo(nodes_text(graph) if by_node else info_text(graph))

@@ -59,6 +59,6 @@ def command(
         write_atomic(save_catalog, json_text(planned.catalog).encode())
         note(f"wrote {save_catalog}")
     if as_json:
-        print_json("cfslurm.plan/1", plan=planned.plan)
+        print_json("cfslurm.planned/1", plan=planned.plan)
     else:
         click.echo(plan_text(planned.plan, Detail.EVERYTHING if show_all else Detail.REASONS))

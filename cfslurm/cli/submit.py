@@ -108,7 +108,7 @@ def _report_dry_run(
 
     later = {job.key: f"<{job.key}>" for job in submission.jobs}
     if as_json:
-        print_json("cfslurm.submission/1", submission=submission, test_only=answers)
+        print_json("cfslurm.dry_run/1", submission=submission, test_only=answers)
         return
     for job in submission.jobs:
         words = " ".join(("sbatch --parsable --hold", *options_of(submission, job, later)))
