@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ settings.register_profile(
     "cfslurm", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("cfslurm")
+
+# Started in the background, a shell lets tests ignore Ctrl-C, and all that they start; they mean to try it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OURS = ("CFSLURM_", "SLURM_", "SBATCH_", "SQUEUE_", "SINFO_", "HF_", "XDG_")
 

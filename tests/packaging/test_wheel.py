@@ -208,7 +208,8 @@ def test_nothing_leads_to_the_checkout(installed: Installed) -> None:
     done = installed.run(installed.python, "-c", "import sys; print(*sys.path, sep='\\n')")
     paths = [Path(line) for line in done.stdout.splitlines() if line]
     assert REPOSITORY not in paths
-    assert not [path for path in paths if (path / "cfslurm").is_dir() and path != _site(installed)]
+    found = [path for path in paths if (path / "cfslurm" / "__init__.py").exists()]
+    assert found == [_site(installed)]
 
 
 def _site(installed: Installed) -> Path:
