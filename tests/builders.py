@@ -155,6 +155,18 @@ def lab(**changes: str) -> HardwareGraph:
     return graph(nodes, partitions)
 
 
+# For what never looks at the model itself.
+NO_ARCHITECTURE = Architecture(
+    model_type="x",
+    hidden_size=1,
+    intermediate_size=1,
+    num_hidden_layers=1,
+    num_attention_heads=1,
+    num_key_value_heads=1,
+    head_dim=1,
+    vocab_size=1,
+    max_position_embeddings=1,
+)
 LLAMA_70B = Architecture(
     model_type="llama",
     hidden_size=8192,

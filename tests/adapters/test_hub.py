@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
-from cfslurm.core.models.variants import Architecture, ModelFile, Variant
+from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.errors import (
     CfslurmError,
     HubAccessError,
@@ -18,6 +18,7 @@ from cfslurm.errors import (
     HubUnavailableError,
     UserInputError,
 )
+from tests.builders import NO_ARCHITECTURE
 from tests.hub.faults import Fault
 from tests.hub.routes import MEMBER
 from tests.hub.server import HubServer, serving
@@ -34,24 +35,13 @@ def hub(hub_server: HubServer) -> HuggingFaceHub:
 
 
 def variant(server: HubServer, repo_id: str = REPO) -> Variant:
-    architecture = Architecture(
-        model_type="x",
-        hidden_size=1,
-        intermediate_size=1,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        head_dim=1,
-        vocab_size=1,
-        max_position_embeddings=1,
-    )
     return Variant(
         repo_id=repo_id,
         revision=server.commit(repo_id),
         quantization="none",
         dtype="bfloat16",
         files=(),
-        architecture=architecture,
+        architecture=NO_ARCHITECTURE,
         quality=100,
         quality_source="",
     )

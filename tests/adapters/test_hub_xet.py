@@ -11,7 +11,8 @@ import huggingface_hub.constants
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
-from cfslurm.core.models.variants import Architecture, ModelFile, Variant
+from cfslurm.core.models.variants import ModelFile, Variant
+from tests.builders import NO_ARCHITECTURE
 from tests.hub.server import HubServer, serving
 
 pytest_plugins = ("tests.hub.fixtures",)
@@ -43,24 +44,13 @@ def server(
 
 def fetched(server: HubServer, into: Path, *, size_bytes: int) -> tuple[bytes, int]:
     """The content that arrived, and the bytes that were counted on the way."""
-    architecture = Architecture(
-        model_type="x",
-        hidden_size=1,
-        intermediate_size=1,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        head_dim=1,
-        vocab_size=1,
-        max_position_embeddings=1,
-    )
     variant = Variant(
         repo_id=REPO,
         revision=server.commit(REPO),
         quantization="none",
         dtype="bfloat16",
         files=(),
-        architecture=architecture,
+        architecture=NO_ARCHITECTURE,
         quality=100,
         quality_source="",
     )

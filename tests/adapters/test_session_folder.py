@@ -33,6 +33,7 @@ from cfslurm.core.session.claims import Identity, Life, SessionHeldError, Sessio
 from cfslurm.core.session.content import Values, pack
 from cfslurm.core.session.journal import step_record
 from cfslurm.errors import SessionError
+from tests.forked import start_child
 
 AT = "2026-11-21T00:00:00Z"
 
@@ -69,18 +70,6 @@ def step_of(folder: Path) -> int:
     step = json.loads(newest(folder).content.state_json)["step"]
     assert isinstance(step, int)
     return step
-
-
-def start_child(function: Callable[[], int]) -> int:
-    """Run a function in a forked process, which ends with its result, or with 99 if it raised."""
-    child = os.fork()
-    if child == 0:
-        code = 99
-        try:
-            code = function()
-        finally:
-            os._exit(code)
-    return child
 
 
 def exit_code(child: int) -> int:

@@ -8,9 +8,10 @@ import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
 from cfslurm.adapters.hub_cache import CachedHub
-from cfslurm.core.models.variants import Architecture, ModelFile, Variant
+from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.errors import HubAccessError, HubError
 from cfslurm.ports import Hub
+from tests.builders import NO_ARCHITECTURE
 from tests.hub.fake import FakeHub
 from tests.hub.server import HubServer
 
@@ -37,24 +38,13 @@ def commit(hub_server: HubServer) -> str:
 
 
 def variant(commit: str) -> Variant:
-    architecture = Architecture(
-        model_type="x",
-        hidden_size=1,
-        intermediate_size=1,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        head_dim=1,
-        vocab_size=1,
-        max_position_embeddings=1,
-    )
     return Variant(
         repo_id=REPO,
         revision=commit,
         quantization="none",
         dtype="bfloat16",
         files=(),
-        architecture=architecture,
+        architecture=NO_ARCHITECTURE,
         quality=100,
         quality_source="",
     )

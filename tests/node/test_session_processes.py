@@ -23,6 +23,7 @@ from cfslurm import Session
 from cfslurm.adapters import session_claims
 from cfslurm.core.session.claims import SessionHeldError
 from cfslurm.errors import SessionError
+from tests.forked import start_child
 
 ACK = struct.Struct("<cQ")
 SOAK_TRIALS = int(os.environ.get("CFSLURM_SOAK", "1000"))
@@ -31,20 +32,6 @@ SOAK_TRIALS = int(os.environ.get("CFSLURM_SOAK", "1000"))
 @pytest.fixture(autouse=True)
 def in_own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def start_child(function: Callable[[], int]) -> int:
-    """Run a function in a forked process, which ends with its result, or with 99 if it raised."""
-    child = os.fork()
-    if child == 0:
-        code = 99
-        try:
-            code = function()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        finally:
-            os._exit(code)
-    return child
 
 
 def exit_code(child: int) -> int:

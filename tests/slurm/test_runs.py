@@ -319,10 +319,12 @@ def test_cancel_changes_nothing_of_a_run_that_has_ended(user: User) -> None:
         run_id = user.submit(
             f"name: over\ntasks: {{t: {{command: ['{command}'], work: {{time: 1s}}, time: 1m}}}}\n"
         )
-        before = user.wait(run_id, state)
+        user.wait(run_id, state)
         user.eventually(lambda: user.jobs() == [])
+        before = user.status(run_id)["run"]
+        assert before["state"] == state
         assert user.json("cancel", run_id)["jobs"] == {}
-        assert user.status(run_id)["run"] == before["run"]
+        assert user.status(run_id)["run"] == before
 
 
 def test_scancel_of_a_task_that_would_go_on_is_final(user: User) -> None:

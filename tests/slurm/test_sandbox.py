@@ -509,9 +509,8 @@ def _fake(program: Path, script: str) -> None:
     program.chmod(0o755)
 
 
-def test_up_that_was_killed_in_the_middle_can_be_ended(
-    slurm_programs: None, tmp_path: Path, eventually: Wait
-) -> None:
+def _stuck_up(tmp_path: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """An `up` that waits for a slurmctld that never answers, and its folder."""
     programs = tmp_path / "bin"
     programs.mkdir()
     _fake(programs / "slurmctld", 'if [ "$1" = -V ]; then echo slurm 22.05.8; else sleep 615; fi')
@@ -520,6 +519,13 @@ def test_up_that_was_killed_in_the_middle_can_be_ended(
         [sys.executable, "-c", _CLI, "sandbox", "up", "--profile", "tiny", "--dir", str(box)],
         env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
     )  # fmt: skip
+    return caller, box
+
+
+def test_up_that_was_killed_in_the_middle_can_be_ended(
+    slurm_programs: None, tmp_path: Path, eventually: Wait
+) -> None:
+    caller, box = _stuck_up(tmp_path)
     eventually(lambda: len(_at_work_in(box)) >= 3)  # munged, slurmctld, its sleep
     caller.kill()
     caller.communicate()
@@ -530,14 +536,7 @@ def test_up_that_was_killed_in_the_middle_can_be_ended(
 
 
 def test_interrupted_up_is_undone(slurm_programs: None, tmp_path: Path, eventually: Wait) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    _fake(programs / "slurmctld", 'if [ "$1" = -V ]; then echo slurm 22.05.8; else sleep 615; fi')
-    box = tmp_path / "box"
-    caller = subprocess.Popen(
-        [sys.executable, "-c", _CLI, "sandbox", "up", "--profile", "tiny", "--dir", str(box)],
-        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    caller, box = _stuck_up(tmp_path)
     eventually(lambda: len(_at_work_in(box)) >= 3)
     caller.send_signal(signal.SIGINT)
     _, said = caller.communicate()
