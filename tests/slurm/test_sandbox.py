@@ -600,12 +600,13 @@ def _cfslurm(*argv: str) -> Result:
 
 def test_up_takes_the_plugins_of_a_plugstack(slurm_programs: None, tmp_path: Path) -> None:
     plugins = tmp_path / "plugstack.conf"
-    plugins.write_text("required /nowhere/no-such-plugin.so\n")
+    plugins.write_text("# none yet\n")
     box = ("--dir", str(tmp_path / "box"))
     started = _cfslurm("sandbox", "up", "--profile=tiny", f"--plugstack={plugins}", "--json", *box)
     try:
         facts = json.loads(started.stdout)["sandbox"]
         assert facts["plugstack"] == str(plugins)
+        plugins.write_text("required /nowhere/no-such-plugin.so\n")
         done = subprocess.run(
             ["srun", "--mem=10", "true"], env={**os.environ, **facts["environment"]},
             capture_output=True, text=True, timeout=30, check=False,
