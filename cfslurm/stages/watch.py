@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cfslurm.core.documents import Json
 from cfslurm.core.run.description import read_description
@@ -14,7 +14,9 @@ from cfslurm.core.run.names import DESCRIPTION, JOBS, MANIFEST, OUTCOMES
 from cfslurm.core.run.outcomes import parse_file_name, read_lines
 from cfslurm.core.run.status import Evidence
 from cfslurm.core.slurm import squeue
-from cfslurm.ports import RunCommand, RunStore
+
+if TYPE_CHECKING:
+    from cfslurm.ports import RunCommand, RunStore
 
 
 def jobs_of_user(*, run: RunCommand, user: str) -> tuple[squeue.QueuedJob, ...]:

@@ -13,7 +13,6 @@ from cfslurm.adapters.config import find_site_file, load_settings
 from cfslurm.adapters.environment import Environment, read_environment
 from cfslurm.adapters.process import run
 from cfslurm.core.site.settings import Settings
-from cfslurm.ports import Clock, Hub, RunCommand
 
 if TYPE_CHECKING:
     from cfslurm.adapters.model_store import DirectoryStore
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from cfslurm.core.models.engines import Engine
     from cfslurm.core.run.sources import ModelSources
     from cfslurm.core.site.model import Site
+    from cfslurm.ports import Clock, Hub, RunCommand
 
 
 @dataclass(frozen=True)
