@@ -29,8 +29,9 @@ soak: ## the long campaigns; prints their counts
 	$(PYTEST) -m soak -s tests
 
 bench: ## all benchmarks, beside peers and limits
-	@scripts/bootstrap
+	@scripts/bootstrap test
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.spank
 
 lock: ## pin all dependencies anew (needs uv)
 	scripts/lock.sh

@@ -51,10 +51,10 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def cluster(folder: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
+def cluster(folder: Path, environment: Mapping[str, str], *options: str) -> Iterator[Cluster]:
     """Start the lab's sandbox with `cfslurm sandbox up`, and take it down."""
     where = ("--dir", str(folder))
-    words = ("cfslurm", "sandbox", "up", *where, "--profile", "lab", "--json")
+    words = ("cfslurm", "sandbox", "up", *where, "--profile", "lab", "--json", *options)
     began = time.perf_counter()
     answer = read_json(words, environment)
     idle_s = time.perf_counter() - began
