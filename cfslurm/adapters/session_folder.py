@@ -97,7 +97,7 @@ def _read_newest(folder: Path, listing: layout.Listing) -> Newest | None:
         steps: dict[str, Json] = {}
         for after in listing.journals:
             if after >= which:
-                recorded = journal.read_journal(_read_regular(folder / after.journal_name), after)
+                recorded = read_journal_after(folder, after)
                 steps = {**recorded.steps, **steps}
                 if recorded.damaged:
                     warnings.append(
@@ -138,6 +138,16 @@ def read_one(path: Path) -> tuple[Stamp, Content, Trailer] | Damage:
     if named and named != (found[2].id,):
         return Damage(f"it is {found[2].id.file_name} under another name")
     return found
+
+
+def read_journal_after(folder: Path, which: layout.GenerationId) -> journal.Recorded:
+    """What was recorded after a generation.
+
+    Raises:
+        SessionError: a newer cfslurm wrote it.
+        OSError: it cannot be read.
+    """
+    return journal.read_journal(_read_regular(folder / which.journal_name), which)
 
 
 def _read_regular(path: Path) -> bytes:

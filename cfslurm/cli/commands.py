@@ -12,9 +12,10 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Watch": {
         "queue": "My runs and their jobs.",
-        "status": "One run: stages, items, sessions, what failed.",
+        "status": "One run: stages, items, what failed.",
         "logs": "What the jobs of a run print.",
         "cancel": "End a run, or a part of it.",
+        "sessions": "What agents and tasks have saved, and whether it is whole.",
     },
     "Cluster": {
         "info": "What the cluster has, and what of it is free.",

@@ -31,11 +31,16 @@ def read_session(path: Path) -> Snapshot:
             return _one_generation(path)
         newest = read_newest(path) if path.is_dir() else None
     if newest is None:
-        raise SessionError(
-            f"there is no session in {path}",
-            remedy="Name the session's own folder: <run>/sessions/<name>.",
-        )
+        raise no_session(path)
     return _snapshot(newest.stamp, held_by(newest), newest.warnings)
+
+
+def no_session(path: Path) -> SessionError:
+    """What to say of a folder that holds none."""
+    return SessionError(
+        f"there is no session in {path}",
+        remedy="Name the session's own folder: <run>/sessions/<name>.",
+    )
 
 
 def _one_generation(path: Path) -> Snapshot:

@@ -239,6 +239,15 @@ def test_requeued_task_goes_on_at_its_step_and_no_step_is_lost(user: User) -> No
     assert _steps(run, "loop.0")[1][1] > 0
     items = user.items(run_id, "loop")
     assert {n: (i["starts"], i["results"]) for n, i in items.items()} == {0: (2, 1), 1: (1, 1)}
+    told = {facts["name"]: facts for facts in user.json("sessions", "ls", run_id)["sessions"]}
+    assert {name: (facts["events"], facts["is_held"]) for name, facts in told.items()} == {
+        "loop.0": (42, False),
+        "loop.1": (41, False),
+    }
+    assert "  step: 40" in user.cfslurm("sessions", "show", "loop.0", "--run", run_id).stdout
+    assert user.cfslurm("sessions", "verify", "--run", run_id).returncode == 0
+    missing = user.cfslurm("sessions", "show", "lop.0", "--run", run_id)
+    assert (missing.returncode, "Did you mean 'loop.0'?" in missing.stderr) == (2, True)
 
 
 def test_time_limit_with_a_session_goes_on_and_without_is_told_as_a_failure(user: User) -> None:
