@@ -9,7 +9,8 @@ from pathlib import Path
 from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.process import Process, start
 from cfslurm.core.run.manifest import ComponentEntry, GangEntry
-from cfslurm.core.run.outcomes import Event, retries_used
+from cfslurm.core.run.names import OUTCOMES
+from cfslurm.core.run.outcomes import Event, file_name, retries_used
 from cfslurm.node.attempt import DONE, REQUEUE, SOME_FAILED, load_manifest
 from cfslurm.node.interrupts import Interrupts, signal_group
 from cfslurm.node.outcome_file import OutcomeFile
@@ -53,6 +54,7 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     began = clock.monotonic()
     interrupts.call(lambda: _tell(steps, signal.SIGUSR1))
     code = _wait(gang, steps, interrupts, clock)
+    unstarted = _unstarted(steps, run / OUTCOMES / job_key, place.attempt)
     at_limit = interrupts.warned and _is_time_limit(clock.monotonic() - began, gang.time_limit_s)
     _end(steps, clock)
     if code == REQUEUE and at_limit and not _has_session(gang):
@@ -66,9 +68,23 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     if code == REQUEUE and place.attempt >= manifest.max_requeues:
         sys.stderr.write(f"cfslurm: requeued {place.attempt} times; giving up\n")
         code = SOME_FAILED
-    outcome.tell(Event.END, exit=code)
+    reason = {}
+    if code == SOME_FAILED and unstarted:
+        said = f"srun could not start {', '.join(unstarted)}: see logs/{job_key}.log"
+        reason = {"reason": said}
+    outcome.tell(Event.END, exit=code, **reason)
     outcome.close()
     return code
+
+
+def _unstarted(steps: dict[str, Process], outcomes: Path, attempt: int) -> list[str]:
+    """The components whose srun has failed, and which have not said a word themselves."""
+    begun = {path.name for path in outcomes.iterdir()}
+    return [
+        name
+        for name, step in steps.items()
+        if step.poll() not in (None, DONE, REQUEUE) and file_name(name, attempt) not in begun
+    ]
 
 
 def _step(gang: GangEntry, component: ComponentEntry, job_key: str) -> tuple[str, ...]:

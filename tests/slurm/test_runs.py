@@ -404,6 +404,17 @@ def test_component_that_dies_ends_the_gang_and_its_retries_are_counted(user: Use
     assert user.jobs() == []
 
 
+def test_component_that_srun_cannot_start_is_told_with_the_place_of_its_words(user: User) -> None:
+    user.write("import time\ntime.sleep(60)\n", "talk.py")
+    user.write('#!/bin/sh\necho "srun: error: no such luck" >&2\nexit 1\n', "srun")
+    (user.folder / "srun").chmod(0o755)
+    run_id = user.submit(GANG, PATH=f"{user.folder}:{user.variables['PATH']}")
+    (job,) = user.wait(run_id, "failed", within_s=90)["run"]["jobs"]
+    assert job["reason"].startswith("srun could not start server, client: see logs/pair")
+    assert "no such luck" in (user.runs / run_id / "logs" / "pair.log").read_text()
+    assert user.jobs() == []
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
