@@ -44,9 +44,22 @@ def find_place(environment: Environment, manifest: Manifest) -> Place:
         array_task_id=int(task or 0),
         attempt=int(environment.get("SLURM_RESTART_COUNT") or 0),
         node=node,
-        node_class=class_of(node, manifest),
+        node_class=_class_from_plugin(environment, node, manifest) or class_of(node, manifest),
         address=manifest.addresses.get(node, node),
     )
+
+
+def _class_from_plugin(environment: Environment, node: str, manifest: Manifest) -> str | None:
+    """The class that the SPANK plugin has looked up; None where it was not asked.
+
+    A step inherits the variables of the step that started it, which may be on another node or of
+    another run: what the manifest does not confirm counts for nothing.
+    """
+    if environment.get("CFSLURM_SPANK") is None:
+        return None
+    found = environment.get("CFSLURM_NODE_CLASS") or ""
+    is_ours = environment.get("CFSLURM_RUN_ID") == manifest.run_id
+    return found if is_ours and node in expand(manifest.classes.get(found, "")) else None
 
 
 def class_of(node: str, manifest: Manifest) -> str:

@@ -15,6 +15,8 @@ from cfslurm.node.place import Place
 
 # Programs must not find these: jobs run offline, and tokens stay on the login node.
 _TAKEN_AWAY = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT")
+# What a job asked the SPANK plugin for; steps that a program starts itself have asked for nothing.
+_ASKED_OF_PLUGIN = "CFSLURM_OPT_"
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -53,7 +55,11 @@ def surroundings(program: Program, here: Here, *, entry: str, session: str) -> S
         SetupError: the plan gives this node's class no variant, or the variant is not in the cache.
     """
     manifest, place, temporary = here.manifest, here.place, here.temporary
-    environment = {k: v for k, v in here.inherited.items() if k not in _TAKEN_AWAY}
+    environment = {
+        name: value
+        for name, value in here.inherited.items()
+        if name not in _TAKEN_AWAY and not name.startswith(_ASKED_OF_PLUGIN)
+    }
     environment |= {
         "CFSLURM_RUN_ID": manifest.run_id,
         "CFSLURM_RUN_DIR": manifest.run_dir,
