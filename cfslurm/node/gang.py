@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.process import Process, start
@@ -42,6 +44,11 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     gang = manifest.gangs[entry]
     outcome = OutcomeFile(run, job_key=job_key, name=GANG, attempt=place.attempt, clock=clock)
     outcome.tell(Event.ATTEMPT, attempt=place.attempt, job=place.job_id, node=place.node)
+    ended = _ended_before(outcome.earlier_events())
+    if ended is not None:
+        outcome.tell(Event.END, exit=ended)
+        outcome.close()
+        return ended
     steps = {
         component.name: _start(
             _step(gang, component, job_key),
@@ -75,6 +82,15 @@ def run_gang(run: Path, *, entry: str, job_key: str, environment: Environment, c
     outcome.tell(Event.END, exit=code, **reason)
     outcome.close()
     return code
+
+
+def _ended_before(earlier: Iterable[Mapping[str, Any]]) -> int | None:
+    """How the gang has ended for good; None if it has not.
+
+    Slurm 24.11.5 starts a job that it has preempted once more after its end.
+    """
+    codes = [int(event["exit"]) for event in earlier if event["event"] == Event.END]
+    return next((code for code in codes if code in (DONE, SOME_FAILED)), None)
 
 
 def _unstarted(steps: dict[str, Process], outcomes: Path, attempt: int) -> list[str]:

@@ -291,7 +291,9 @@ def test_preemption_is_no_failure_of_work_without_a_session(user: User) -> None:
     assert {(i["state"], i["starts"], i["results"]) for i in user.items(run_id, "t").values()} == {
         ("done", 2, 1)
     }
-    assert {job["restarts"] for job in user.status(run_id)["run"]["jobs"]} == {1}
+    # Slurm 24.11.5 starts a job that was preempted once more when it has ended: then nothing is run.
+    extra = 1 if user.slurm.state.slurm_version.startswith("24.11") else 0
+    assert {job["restarts"] for job in user.status(run_id)["run"]["jobs"]} == {1 + extra}
 
 
 def test_node_that_dies_takes_no_item_with_it(user: User) -> None:
@@ -389,6 +391,18 @@ def test_components_find_each_other_and_services_end_with_the_work(user: User) -
     assert parts["server"]["node"] != parts["client"]["node"]
     assert "got hello" in user.cfslurm("logs", run_id, "pair/client").stdout
     assert user.jobs() == []
+
+
+def test_gang_that_has_ended_is_not_run_again_by_a_requeue(user: User) -> None:
+    user.write("import sys; print('ran', sys.argv[1])\n", "talk.py")
+    run_id = user.submit(GANG.replace("service: true", "service: false"))
+    answer = user.wait(run_id)
+    job_id = answer["run"]["jobs"][0]["job_id"]
+    assert user.slurm.run("scontrol", "requeue", job_id).returncode == 0
+    user.eventually(lambda: user.slurm.job(job_id).get("Restarts") == "1", within_s=30)
+    user.eventually(lambda: user.slurm.job_state(job_id) == "COMPLETED", within_s=60)
+    assert user.cfslurm("logs", run_id, "pair/client").stdout.count("ran ask") == 1
+    assert user.state(run_id) == "done"
 
 
 def test_component_that_dies_ends_the_gang_and_its_retries_are_counted(user: User) -> None:
