@@ -11,7 +11,7 @@
 const struct option_text option_texts[OPTIONS] = {
 	[OPTION_MODEL] = {
 		"--cf-model", "CFSLURM_OPT_MODEL", "ORG/NAME[@VARIANT,..]",
-		"[cfslurm] set CFSLURM_MODEL_PATH and others for the variant of this model that each node uses",
+		"[cfslurm] set CFSLURM_MODEL_PATH and others for the variant of this model that each node uses (plugin " CFSLURM_VERSION ")",
 	},
 	[OPTION_RUN] = {
 		"--cf-run", "CFSLURM_OPT_RUN", "RUN[:KEY]",

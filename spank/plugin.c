@@ -32,11 +32,16 @@ static struct problem wrong_option;
 static const char *node = "";
 static int record = -1;
 
+/* The callback of all options; Slurm calls it more than once. Inside a job it hands an option without argument the
+ * text "(null)". */
 static int take_option(int option, const char *value, int is_remote)
 {
-	const char *expected = options_set(&options, (enum option)option, value);
 	const struct option_text *text = &option_texts[option];
+	const char *expected;
 
+	if (text->argument == NULL)
+		value = NULL;
+	expected = options_set(&options, (enum option)option, value);
 	if (expected != NULL)
 		problem_say(&wrong_option, "%s%s%.200s: %s", text->option, value ? "=" : "",
 			    value ? value : "", expected);
@@ -154,7 +159,7 @@ static void take_job_variables(spank_t spank)
 
 		handed_on_name((enum option)i, name);
 		if (!options.is_given[i] && job_variable(spank, name, value, sizeof(value)))
-			take_option(i, text->argument ? value : NULL, true);
+			take_option(i, value, true);
 		if (job_variable(spank, text->variable, value, sizeof(value)) && value[0] != '\0')
 			take_variable((enum option)i, value);
 	}
