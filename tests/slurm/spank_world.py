@@ -161,7 +161,7 @@ class World:
 @contextmanager
 def world() -> Iterator[World]:
     """Compile the plugin, start a sandbox with it; all gone at the end."""
-    plugin = _build()
+    plugin = build()
     folder = Path(tempfile.mkdtemp(prefix="spank-", dir="/tmp"))
     folder.chmod(0o755)
     try:
@@ -182,7 +182,8 @@ def world() -> Iterator[World]:
         shutil.rmtree(folder)
 
 
-def _build() -> Path:
+def build() -> Path:
+    """The compiled plugin; skips where it cannot be compiled."""
     if shutil.which("cc") is None or shutil.which("make") is None:
         pytest.skip("no C compiler: the plugin cannot be built")
     if not Path("/usr/include/slurm/spank.h").exists():

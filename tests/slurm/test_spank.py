@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,19 @@ from typing import Any
 import pytest
 
 from cfslurm import __version__
-from tests.slurm.spank_world import AWQ, FULL, REPO, RUN, Other, World, somebody_else, steady, world
+from tests.slurm.conftest import start, stop
+from tests.slurm.spank_world import (
+    AWQ,
+    FULL,
+    REPO,
+    RUN,
+    Other,
+    World,
+    build,
+    somebody_else,
+    steady,
+    world,
+)  # fmt: skip
 
 Wait = Callable[..., Any]
 CHOOSE = (f"--cf-run={RUN}:eval", f"--cf-model={REPO}")
@@ -295,17 +308,22 @@ def test_manifest_that_is_a_pipe_or_a_link_is_refused(spank: World) -> None:
     file.unlink()
 
 
+def test_manifest_that_others_could_have_written_is_not_believed(spank: World) -> None:
+    file = spank.run / "node_manifest"
+    for path, mode, usual in (
+        (file, 0o620, 0o600),
+        (file, 0o602, 0o600),
+        (spank.run, 0o770, 0o700),
+    ):
+        path.chmod(mode)
+        assert str(spank.run) in _fails_in_one_line(spank, *CHOOSE), oct(mode)
+        path.chmod(usual)
+    assert spank.srun(*A100, *CHOOSE, "true").returncode == 0
+
+
 def test_manifest_of_somebody_else_is_not_believed(spank: World, other: Other) -> None:
     os.chown(spank.run / "node_manifest", other.uid, other.uid)
     assert "node_manifest" in _fails_in_one_line(spank, *CHOOSE)
-
-
-def _foreign_runs(spank: World, other: Other) -> Path:
-    """A folder of runs of another user, who may read no file of root's."""
-    runs = spank.folder / "others"
-    runs.mkdir(exist_ok=True)
-    os.chown(runs, other.uid, other.uid)
-    return runs
 
 
 def test_user_gets_the_variant_from_a_run_of_their_own(spank: World, other: Other) -> None:
@@ -369,6 +387,71 @@ def test_gpu_with_too_little_memory_ends_the_task(spank: World) -> None:
     done = spank.srun(*RTX, *CHOOSE, "--cf-gpu-min-mem=40GiB", "true")
     assert done.returncode != 0
     assert "--cf-gpu-min-mem" in _only_line(done.stderr)
+
+
+# --- what sysadmins may switch on
+
+
+def test_tasks_are_recorded_with_start_end_and_signal(spank: World) -> None:
+    spank.configure("record_tasks=yes")
+    script = '[ "$SLURM_PROCID" = 0 ] && exit 3; kill -TERM $$'
+    spank.srun("--ntasks=2", *A100, *CHOOSE, "sh", "-c", script)
+    (file,) = (spank.run / "telemetry").iterdir()
+    assert re.fullmatch(r"[0-9]+\.0\.a100-1\.tsv", file.name)
+    lines = [line.split("\t") for line in file.read_text().splitlines()]
+    assert sorted(line[:2] for line in lines) == [
+        ["end", "0"], ["end", "1"], ["start", "0"], ["start", "1"],
+    ]  # fmt: skip
+    ends = {task: tuple(rest[1:]) for kind, task, *rest in lines if kind == "end"}
+    assert ends == {"0": ("3", "0"), "1": ("-1", "15")}
+    shutil.rmtree(spank.run / "telemetry")
+
+
+def test_model_files_are_read_ahead(spank: World) -> None:
+    if shutil.which("fincore") is None:
+        pytest.skip("fincore is not installed")
+    file = spank.models / "store" / "acme--tiny" / FULL / "model.safetensors"
+
+    def is_cached() -> bool:
+        words = ("fincore", "--noheadings", "--bytes", "--output=PAGES", str(file))
+        return int(spank.slurm.run(*words).stdout) > 0
+
+    descriptor = os.open(file, os.O_RDONLY)
+    os.sync()
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+    if is_cached():
+        pytest.skip("this filesystem keeps the file in memory")
+    assert spank.srun(*A100, *CHOOSE, "true").returncode == 0
+    assert not is_cached()
+    spank.configure("read_ahead_mib=16")
+    assert spank.srun(*A100, *CHOOSE, "true").returncode == 0
+    assert is_cached()
+
+
+def test_gpus_of_a_job_are_told_to_dashboards_while_it_runs(
+    slurm_programs: None, tmp_path: Path, eventually: Wait
+) -> None:
+    jobstats, dcgm = tmp_path / "gpustat", tmp_path / "dcgm"
+    jobstats.mkdir(mode=0o755)
+    dcgm.mkdir(mode=0o755)
+    plugstack = tmp_path / "plugstack.conf"
+    plugin = build().with_name("cfslurm_gpu_map.so")
+    plugstack.write_text(f"optional {plugin} gpustat_dir={jobstats} dcgm_dir={dcgm}\n")
+    slurm = start(tmp_path / "box", profile="tiny", plugstack=plugstack)
+    try:
+        job = slurm.submit("--gres=gpu:2", script="sleep 60")
+        eventually(lambda: slurm.job_state(job) == "RUNNING" and any(dcgm.iterdir()))
+        seen = {path.name: path.read_text() for path in jobstats.iterdir()}
+        assert seen == {"0": f"{job} {os.getuid()}\n", "1": f"{job} {os.getuid()}\n"}
+        assert {path.name: path.read_text().split() for path in dcgm.iterdir()} == {
+            "0": [job], "1": [job],
+        }  # fmt: skip
+        slurm.run("scancel", job)
+        eventually(lambda: not [*jobstats.iterdir(), *dcgm.iterdir()])
+        assert "drain" not in slurm.run("sinfo", "-h", "-N", "-o", "%T").stdout
+    finally:
+        stop(tmp_path / "box")
 
 
 # --- the version, and who says it
