@@ -292,8 +292,8 @@ def test_preemption_is_no_failure_of_work_without_a_session(user: User) -> None:
         ("done", 2, 1)
     }
     # Slurm 24.11.5 starts a job that was preempted once more when it has ended: then nothing is run.
-    extra = 1 if user.slurm.state.slurm_version.startswith("24.11") else 0
-    assert {job["restarts"] for job in user.status(run_id)["run"]["jobs"]} == {1 + extra}
+    most = 2 if user.slurm.state.slurm_version.startswith("24.11") else 1
+    assert all(1 <= job["restarts"] <= most for job in user.status(run_id)["run"]["jobs"])
 
 
 def test_node_that_dies_takes_no_item_with_it(user: User) -> None:
