@@ -29,7 +29,7 @@ static struct options options;
 static struct finding finding;
 static struct problem wrong_config;
 static struct problem wrong_option;
-static const char *node = "";
+static const char *node = "?";
 static int record = -1;
 
 /* The callback of all options; Slurm calls it more than once. Inside a job it hands an option without argument the
@@ -225,12 +225,12 @@ int slurm_spank_user_init(spank_t spank, int ac, char **av)
 	take_job_variables(spank);
 	if (!options_ask(&options) && !wrong_option.is_there)
 		return ESPANK_SUCCESS;
-	node = name ? name : "";
+	node = name ? name : "?";
 	if (wrong_option.is_there)
 		finding.problem = wrong_option;
 	else if (spank_get_item(spank, S_JOB_UID, &user) != ESPANK_SUCCESS || geteuid() != user)
 		problem_say(&finding.problem, "this is not the user's process; nothing was looked at");
-	else if (node[0] == '\0')
+	else if (name == NULL)
 		problem_say(&finding.problem, "slurmd does not say which node this is");
 	else
 		find_all(spank, user);
