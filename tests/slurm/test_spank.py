@@ -58,7 +58,7 @@ def _only_line(text: str) -> str:
     """The plugin's one line among those of srun and slurmstepd."""
     lines = [line for line in text.splitlines() if "cfslurm" in line]
     assert len(lines) == 1, text
-    return lines[0]
+    return lines[0][lines[0].index("cfslurm: ") :]  # Slurm 26.05 puts the time in front
 
 
 # --- options
