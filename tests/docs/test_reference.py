@@ -243,7 +243,7 @@ def test_every_event_is_told(heading: str, kind: type[Told] | type[Event]) -> No
 
 def _variables_on_nodes() -> set[str]:
     source = (ROOT / "cfslurm" / "node" / "surroundings.py").read_text(encoding="utf-8")
-    found = set(re.findall(r'"(CFSLURM_[A-Z_]+)"', source))
+    found = set(re.findall(r'"(CFSLURM_[A-Z_]*[A-Z])"', source))
     return found | {f"CFSLURM_{name.upper()}" for name in placeholders.WITH_MODEL}
 
 
