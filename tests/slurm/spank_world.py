@@ -88,7 +88,7 @@ class World:
         """What a batch script finds in its environment."""
         script = f"#!/bin/sh\n/usr/bin/env -0 > {out}"
         self.wait(self.slurm.submit("--output=/dev/null", *options, script=script))
-        return _read(out.read_text())
+        return read_environment(out)
 
     def wait(self, job: str) -> None:
         """Until a job has left the queue."""
@@ -216,6 +216,11 @@ def somebody_else() -> Other:
     if entry is None:
         pytest.skip("this machine has no ordinary user to become")
     return Other(uid=entry.pw_uid, name=entry.pw_name)
+
+
+def read_environment(file: Path) -> dict[str, str]:
+    """What ``env -0`` has written."""
+    return _read(file.read_text())
 
 
 def _read(text: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cfslurm import __version__
+from cfslurm.core.slurm.sbatch import EXPORTED
 from tests.slurm.conftest import start, stop
 from tests.slurm.spank_world import (
     AWQ,
@@ -22,6 +23,7 @@ from tests.slurm.spank_world import (
     Other,
     World,
     build,
+    read_environment,
     somebody_else,
     steady,
     world,
@@ -452,6 +454,50 @@ def test_gpus_of_a_job_are_told_to_dashboards_while_it_runs(
         assert "drain" not in slurm.run("sinfo", "-h", "-N", "-o", "%T").stdout
     finally:
         stop(tmp_path / "box")
+
+
+# --- beside cfslurm's own runner
+
+
+def test_programs_of_a_run_find_the_same_with_and_without_the_plugin(
+    spank: World, tmp_path: Path, eventually: Wait
+) -> None:
+    """The run's own script is handed to sbatch once more, with an option of the plugin."""
+    spank.switch_off()
+    (tmp_path / "workflow.yaml").write_text(
+        "schema: cfslurm.workflow/1\nname: envs\ntasks:\n  show:\n"
+        "    command: [sh, -c, '/usr/bin/env -0 > seen']\n"
+        "    work: {time: 1s}\n    time: 1m\n    resources: {mem: 50M}\n"
+    )
+    runs = tmp_path / "runs"
+    ours = {"CFSLURM_RUNS": str(runs), "HOME": str(tmp_path), **_with_bin()}
+    words = ("cfslurm", "submit", "workflow.yaml", "--parsable")
+    run = runs / spank.slurm.run(*words, cwd=tmp_path, extra=ours).stdout.strip()
+
+    def seen() -> dict[str, str]:
+        file = tmp_path / "seen"
+        eventually(lambda: file.exists() and not spank.slurm.run("squeue", "-h").stdout)
+        return read_environment(file)
+
+    without = seen()
+    (tmp_path / "seen").unlink()
+    shutil.rmtree(run / "outcomes")
+    spank.configure()
+    kept = {name: value for name, value in {**spank.slurm.env, **ours}.items() if name in EXPORTED}
+    script = (run / "submission" / "show.sbatch").read_text()
+    sbatch = ("env", "-i", *(f"{name}={value}" for name, value in kept.items()), "sbatch")
+    done = spank.slurm.run(*sbatch, f"--cf-run={run}", stdin=script, cwd=run)
+    assert done.returncode == 0, done.stderr
+    found = seen()
+    assert found.pop("CFSLURM_SPANK") == __version__
+    handed_on = [name for name in found if "_SPANK_OPTION_" in name]  # Slurm's own
+    assert set(found) - set(handed_on) == set(without)
+    ours_only = {name for name in found if name.startswith(("CFSLURM_", "HF_", "TRANSFORMERS_"))}
+    private = {"CFSLURM_RESULT", "HF_HOME"}
+    assert {n: found[n] for n in ours_only - private} == {
+        n: without[n] for n in ours_only - private
+    }
+    assert found["CFSLURM_NODE_CLASS"] == "cpu-32"
 
 
 # --- the version, and who says it
