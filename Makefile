@@ -1,11 +1,11 @@
 # Every target does its own set-up: see scripts/bootstrap.
-.PHONY: help demo test check soak bench lock clean
+.PHONY: help demo test check soak bench test-slurm-matrix lock clean
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 demo: ## agents and tasks with different model variants on a real, private Slurm; one preempted and resumed
 	@scripts/bootstrap
@@ -22,11 +22,17 @@ check: ## format, lint, types, contracts, unit tests
 test: ## everything: check, and all tests on a real Slurm, a real Hub and real files
 	@scripts/bootstrap test
 	$(MAKE) check
+	$(MAKE) -C spank check
 	$(PYTEST) -m "not soak" --ignore=tests/core --ignore=tests/golden --ignore=tests/docs tests
 
 soak: ## the long campaigns; prints their counts
 	@scripts/bootstrap test
 	$(PYTEST) -m soak -s tests
+	$(MAKE) -C spank fuzz
+
+test-slurm-matrix: ## the sandbox, runs and the plugin on Slurm 24.11 and 26.05, in roots of newer Debians (needs root; long)
+	@scripts/bootstrap test
+	@scripts/slurm-matrix
 
 bench: ## all benchmarks, beside peers and limits
 	@scripts/bootstrap test
