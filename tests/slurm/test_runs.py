@@ -424,7 +424,8 @@ def test_component_that_srun_cannot_start_is_told_with_the_place_of_its_words(us
     (user.folder / "srun").chmod(0o755)
     run_id = user.submit(GANG, PATH=f"{user.folder}:{user.variables['PATH']}")
     (job,) = user.wait(run_id, "failed", within_s=90)["run"]["jobs"]
-    assert job["reason"].startswith("srun could not start server, client: see logs/pair")
+    assert job["reason"].startswith("srun could not start ")
+    assert job["reason"].endswith(": see logs/pair.log")
     assert "no such luck" in (user.runs / run_id / "logs" / "pair.log").read_text()
     assert user.jobs() == []
 
