@@ -190,10 +190,7 @@ def decode(tree: Json, *, data: Mapping[str, Datum] | None = None) -> Any:
         SessionError: no value was ever written so; a newer cfslurm, or a stranger, wrote it.
     """
     decoder = _Decoder(data or {})
-    try:
-        value = decoder.decode(tree)
-    except RecursionError as error:
-        raise _unknown("nested too deeply") from error
+    value = decoder.decode(tree, 0)
     if lost := decoder.data.keys() - decoder.used:
         raise _unknown(f"datasets that nothing refers to: {', '.join(sorted(lost))[:200]}")
     return value
@@ -204,18 +201,20 @@ class _Decoder:
         self.data = data
         self.used: set[str] = set()
 
-    def decode(self, tree: Json) -> Any:
+    def decode(self, tree: Json, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise _unknown(f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(tree, list):
-            return [self.decode(item) for item in tree]
+            return [self.decode(item, depth + 1) for item in tree]
         if isinstance(tree, dict):
             if len(tree) == 1:
                 [(tag, content)] = tree.items()
                 if tag.startswith("$") and not tag.startswith("$$"):
-                    return self._tagged(tag, content)
-            return {_plain_key(key): self.decode(item) for key, item in tree.items()}
+                    return self._tagged(tag, content, depth)
+            return {_plain_key(key): self.decode(item, depth + 1) for key, item in tree.items()}
         return tree
 
-    def _tagged(self, tag: str, content: Json) -> Any:
+    def _tagged(self, tag: str, content: Json, depth: int) -> Any:
         try:
             match tag, content:
                 case "$int", str(text):
@@ -225,7 +224,7 @@ class _Decoder:
                 case "$bytes", str(text):
                     return base64.b64decode(text, validate=True)
                 case "$tuple", list(items):
-                    return tuple(self.decode(item) for item in items)
+                    return tuple(self.decode(item, depth + 1) for item in items)
                 case "$data", str(path) if path in self.data and path not in self.used:
                     self.used.add(path)
                     return self.data[path]

@@ -107,7 +107,7 @@ def test_values_come_back_from_json_and_data(state: dict[str, Any]) -> None:
         "\x00a\x00", 2**53, -(2**53), math.nan, math.inf, -math.inf, -0.0, 5e-324,
         b"", b"\xff" * 5000, (), ((1,), [2]), {"$int": "no"}, {"$data": "x"}, {"$": {"$$": 1}},
         np.float32(0.1), np.bool_(True), np.datetime64("2026-11-21T00:00:00", "ns"),
-        np.datetime64("NaT"), np.zeros((0, 3)), np.array(7), np.arange(3, dtype=">i4"),
+        np.datetime64("NaT", "s"), np.zeros((0, 3)), np.array(7), np.arange(3, dtype=">i4"),
         np.arange(10)[::-2], np.asfortranarray(np.arange(6).reshape(2, 3)),
         np.array(["", "é", "\U0001f600"]), np.array([b"a\0b", b""]),
     ],
