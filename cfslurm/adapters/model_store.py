@@ -140,8 +140,7 @@ class DirectoryStore:
     def _make_shared(self, folder: Path) -> None:
         """A folder with the rights of the cache's own: the site said there who may add models."""
         if not self.write_root.exists():
-            self.write_root.mkdir(parents=True)
-            self.write_root.chmod(0o755)
+            _make_root(self.write_root)
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
             folder.chmod(stat.S_IMODE(self.write_root.stat().st_mode))
@@ -168,6 +167,20 @@ class DirectoryStore:
         shutil.rmtree(mine / "incoming", ignore_errors=True)
         (mine / "files").mkdir(mode=0o755, exist_ok=True)
         return mine
+
+
+def _make_root(root: Path) -> None:
+    """Make a cache's folder; it has its rights from the first moment, and others may make it too."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    new = root.with_name(f".{root.name}.{secrets.token_hex(8)}")
+    new.mkdir()
+    new.chmod(0o755)
+    try:
+        new.rename(root)
+    except OSError:
+        new.rmdir()
+        if not root.is_dir():
+            raise
 
 
 def _missing(variant: Variant, files: Path) -> tuple[ModelFile, ...]:

@@ -45,9 +45,10 @@ def run(command: Command, /) -> Completed:
             env=client_environment(command.environment, inherit=command.inherit),
             cwd=command.directory,
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
+        # Without a right to look into one of PATH's folders, what is in none of them is "denied".
         raise SetupError(
-            f"{program} is not on PATH",
+            f"{program} is not on PATH, or may not be executed",
             remedy=f"Load Slurm's client programs, or run this where `which {program}` works.",
         ) from error
     except subprocess.TimeoutExpired as error:

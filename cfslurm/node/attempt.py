@@ -22,9 +22,9 @@ SOME_FAILED = 1
 SUPERSEDED = 3
 REQUEUE = 75
 MAX_RESULT_BYTES = 64 * 1024
-# A node that goes down kills its processes one after the other. A program that was killed is only
-# believed to have failed if this process is still there afterwards.
-_KILLED_ALONE_S = 1.0
+# Who ends a job, or a node, ends its processes one after the other. A program that was ended by a
+# signal is only believed to have failed if this process is still there afterwards, and was not told.
+_SIGNALLED_ALONE_S = 1.0
 # What a program may take to end once its time is up.
 _GRACE_S = 10.0
 
@@ -41,9 +41,11 @@ class Ended:
     was_too_long: bool = False
 
     @property
-    def was_killed(self) -> bool:
-        """True if somebody else ended it, and gave it no time."""
-        return self.code == -signal.SIGKILL and not self.was_too_long
+    def was_signalled(self) -> bool:
+        """True if somebody else ended it by KILL or TERM; a shell tells that as 128 + number."""
+        signals = (signal.SIGKILL, signal.SIGTERM)
+        codes = {code for number in signals for code in (-number, 128 + number)}
+        return self.code in codes and not self.was_too_long
 
     @property
     def text(self) -> str:
@@ -118,8 +120,8 @@ def run_program(
     interrupts.call(lambda: None)
     signal_group(child.pid, signal.SIGKILL)  # what the program left behind in its group
     ended = Ended(code=code, limit_s=limit_s, was_too_long=too_long)
-    if ended.was_killed:
-        clock.sleep(_KILLED_ALONE_S)
+    if ended.was_signalled and not interrupts.any:
+        clock.sleep(_SIGNALLED_ALONE_S)
     return ended
 
 

@@ -22,6 +22,7 @@ from cfslurm.ports import Clock
 # The outcome file of the gang as a whole; no component can have this name.
 GANG = "_gang"
 _POLL_S = 0.2
+_LAST_WORD_S = 1.0
 # How long the others get to save and end when one has ended badly or all work is done.
 _PATIENCE_S = 30.0
 
@@ -136,7 +137,10 @@ def _wait(gang: GangEntry, steps: dict[str, Process], interrupts: Interrupts, cl
         codes = {name: step.poll() for name, step in steps.items()}
         ended = [code for code in codes.values() if code is not None]
         if any(code not in (DONE, REQUEUE) for code in ended):
-            # srun ends with the signal's number when its step is killed from outside.
+            # srun ends with the signal's number when its step is killed from outside; this process
+            # may be told a moment later.
+            if not interrupts.any:
+                clock.sleep(_LAST_WORD_S)
             return REQUEUE if interrupts.any else SOME_FAILED
         if REQUEUE in ended:
             return REQUEUE

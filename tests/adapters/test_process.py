@@ -24,6 +24,15 @@ def test_missing_program_names_it() -> None:
         run(Command(argv=("no-such-program",)))
 
 
+def test_missing_program_names_it_also_where_a_folder_of_path_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no-such-program").write_text("")  # there, and not to be executed
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match="no-such-program is not on PATH, or may not be executed"):
+        run(Command(argv=("no-such-program",)))
+
+
 def test_program_that_hangs_is_ended() -> None:
     with pytest.raises(SlurmUnavailableError, match=r"sleep gave no answer within 0\.1 s"):
         run(Command(argv=("sleep", "60"), timeout_s=0.1))

@@ -126,6 +126,20 @@ def test_item_that_takes_too_long_costs_the_others_of_its_task_nothing(tmp_path:
     assert (failed["item"], failed["reason"]) == (1, "time limit: not done after 1 s")
 
 
+def test_program_that_is_ended_a_moment_before_its_runner_is_told_has_not_failed(
+    tmp_path: Path,
+) -> None:
+    run = make_array_run(tmp_path, _sh("echo $$ >> marks; exec sleep 30"), items=1)
+    task = run.start()
+    _until(run.marks)
+    os.kill(int(run.marks()[0]), signal.SIGTERM)
+    time.sleep(0.1)
+    task.send_signal(signal.SIGTERM)
+    assert task.wait(20) == 75
+    assert run.told("interrupted") == [0]
+    assert run.told("failed") == []
+
+
 def test_runner_gives_up_after_as_many_requeues_as_it_may(tmp_path: Path) -> None:
     run = make_array_run(tmp_path, _sh("exit 75"), items=1, checkpoint_s=5, max_requeues=2)
     assert [run.run(attempt)[0] for attempt in range(3)] == [75, 75, 1]
