@@ -215,6 +215,20 @@ def variant(
     )
 
 
+def unread_variant(repo_id: str, revision: str) -> Variant:
+    """A variant of which only the repository and the commit matter."""
+    return Variant(
+        repo_id=repo_id,
+        revision=revision,
+        quantization="none",
+        dtype="bfloat16",
+        files=(),
+        architecture=NO_ARCHITECTURE,
+        quality=100,
+        quality_source="",
+    )
+
+
 def catalog(**models: Sequence[Variant]) -> ModelCatalog:
     """A catalogue: model name → variants."""
     return ModelCatalog(

@@ -18,7 +18,7 @@ from cfslurm.errors import (
     HubUnavailableError,
     UserInputError,
 )
-from tests.builders import NO_ARCHITECTURE
+from tests.builders import unread_variant
 from tests.hub.faults import Fault
 from tests.hub.routes import MEMBER
 from tests.hub.server import HubServer, serving
@@ -35,16 +35,7 @@ def hub(hub_server: HubServer) -> HuggingFaceHub:
 
 
 def variant(server: HubServer, repo_id: str = REPO) -> Variant:
-    return Variant(
-        repo_id=repo_id,
-        revision=server.commit(repo_id),
-        quantization="none",
-        dtype="bfloat16",
-        files=(),
-        architecture=NO_ARCHITECTURE,
-        quality=100,
-        quality_source="",
-    )
+    return unread_variant(repo_id, server.commit(repo_id))
 
 
 def download(hub: HuggingFaceHub, server: HubServer, into: Path) -> Path:

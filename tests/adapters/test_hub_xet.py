@@ -11,8 +11,8 @@ import huggingface_hub.constants
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
-from cfslurm.core.models.variants import ModelFile, Variant
-from tests.builders import NO_ARCHITECTURE
+from cfslurm.core.models.variants import ModelFile
+from tests.builders import unread_variant
 from tests.hub.server import HubServer, serving
 
 pytest_plugins = ("tests.hub.fixtures",)
@@ -44,16 +44,7 @@ def server(
 
 def fetched(server: HubServer, into: Path, *, size_bytes: int) -> tuple[bytes, int]:
     """The content that arrived, and the bytes that were counted on the way."""
-    variant = Variant(
-        repo_id=REPO,
-        revision=server.commit(REPO),
-        quantization="none",
-        dtype="bfloat16",
-        files=(),
-        architecture=NO_ARCHITECTURE,
-        quality=100,
-        quality_source="",
-    )
+    variant = unread_variant(REPO, server.commit(REPO))
     counts: list[int] = []
     file = ModelFile(path="model.safetensors", size_bytes=size_bytes)
     found = HuggingFaceHub(server.endpoint).download(variant, file, into, progress=counts.append)

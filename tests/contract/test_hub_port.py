@@ -11,7 +11,7 @@ from cfslurm.adapters.hub_cache import CachedHub
 from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.errors import HubAccessError, HubError
 from cfslurm.ports import Hub
-from tests.builders import NO_ARCHITECTURE
+from tests.builders import unread_variant
 from tests.hub.fake import FakeHub
 from tests.hub.server import HubServer
 
@@ -38,16 +38,7 @@ def commit(hub_server: HubServer) -> str:
 
 
 def variant(commit: str) -> Variant:
-    return Variant(
-        repo_id=REPO,
-        revision=commit,
-        quantization="none",
-        dtype="bfloat16",
-        files=(),
-        architecture=NO_ARCHITECTURE,
-        quality=100,
-        quality_source="",
-    )
+    return unread_variant(REPO, commit)
 
 
 class TestHub:
