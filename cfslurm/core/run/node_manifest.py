@@ -13,8 +13,6 @@ from urllib.parse import quote
 from cfslurm.core.run.manifest import VariantPlace
 
 VERSION = ("cfslurm-node-manifest", "1")
-# The KEY of a model line in a cache's own file, which speaks of no run.
-ANY = "-"
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LINE_BYTES = 16_384
 MAX_LINES = 200_000
