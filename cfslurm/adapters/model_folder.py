@@ -93,17 +93,17 @@ def examine(root: Path, variant: Variant) -> Path:
     try:
         trusted = frozenset({0, os.geteuid(), root.stat().st_uid})
         folder = root / "store"
-        _check_shared(folder, trusted)
+        check_shared(folder, trusted)
         repository, name = folder_name(variant).split("/")
-        _check_shared(folder / repository, trusted)
+        check_shared(folder / repository, trusted)
         folder = folder / repository / name
-        _check(folder, trusted, kind=stat.S_IFDIR)
-        _check(folder / MANIFEST, trusted, kind=stat.S_IFREG)
-        _compare(_read(folder / MANIFEST), variant)
+        check_entry(folder, trusted, kind=stat.S_IFDIR)
+        check_entry(folder / MANIFEST, trusted, kind=stat.S_IFREG)
+        _compare(read_manifest(folder / MANIFEST), variant)
         for file in variant.files:
             for parent in reversed(PurePosixPath(file.path).parents[:-1]):
-                _check(folder / parent, trusted, kind=stat.S_IFDIR)
-            size = _check(folder / file.path, trusted, kind=stat.S_IFREG)
+                check_entry(folder / parent, trusted, kind=stat.S_IFDIR)
+            size = check_entry(folder / file.path, trusted, kind=stat.S_IFREG)
             if size != file.size_bytes:
                 raise UntrustedError(f"{file.path} has {size} bytes instead of {file.size_bytes}")
     except FileNotFoundError as error:
@@ -115,8 +115,13 @@ def examine(root: Path, variant: Variant) -> Path:
     return folder
 
 
-def _check(path: Path, trusted: frozenset[int], *, kind: int) -> int:
-    """The size of a file or folder that nobody but a trusted owner can have changed."""
+def check_entry(path: Path, trusted: frozenset[int], *, kind: int) -> int:
+    """The size of a file or folder that nobody but a trusted owner can have changed.
+
+    Raises:
+        UntrustedError: somebody else can.
+        OSError: it cannot be looked at.
+    """
     found = path.lstat()
     _check_owner(path, found, trusted, kind)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -124,8 +129,13 @@ def _check(path: Path, trusted: frozenset[int], *, kind: int) -> int:
     return found.st_size
 
 
-def _check_shared(path: Path, trusted: frozenset[int]) -> None:
-    """A folder above the variants: its group may add some; what stands there is checked by itself."""
+def check_shared(path: Path, trusted: frozenset[int]) -> None:
+    """A folder above the variants: its group may add some; what stands there is checked by itself.
+
+    Raises:
+        UntrustedError: everybody may write there, or it belongs to a stranger.
+        OSError: it cannot be looked at.
+    """
     found = path.lstat()
     _check_owner(path, found, trusted, stat.S_IFDIR)
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
@@ -139,7 +149,13 @@ def _check_owner(path: Path, found: os.stat_result, trusted: frozenset[int], kin
         raise UntrustedError(f"{path} belongs to user {found.st_uid}, who does not own this cache")
 
 
-def _read(path: Path) -> Json:
+def read_manifest(path: Path) -> Json:
+    """The content of a manifest.
+
+    Raises:
+        UntrustedError: it is no JSON.
+        OSError: it cannot be read.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(_LARGEST_MANIFEST_BYTES)

@@ -69,9 +69,14 @@ class DirectoryStore:
             stale_after_s=stale_after_s,
         )
 
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """All caches that are looked into, in that order; the last is the one that is written."""
+        return (*self.tiers, self.write_root)
+
     def find(self, variant: Variant) -> Path | None:
         """The folder of a published, complete variant; None if no tier has it."""
-        for root in (*self.tiers, self.write_root):
+        for root in self.roots:
             with contextlib.suppress(UntrustedError):
                 return examine(root, variant)
         return None
@@ -79,7 +84,7 @@ class DirectoryStore:
     def why_not(self, variant: Variant) -> tuple[str, ...]:
         """For each tier and the cache itself, why it does not have a variant; empty for those that do."""
         reasons = []
-        for root in (*self.tiers, self.write_root):
+        for root in self.roots:
             try:
                 examine(root, variant)
             except UntrustedError as reason:

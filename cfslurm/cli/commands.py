@@ -21,6 +21,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "info": "What the cluster has, and what of it is free.",
         "topo": "How nodes and GPUs are joined.",
         "harvest": "Write what the cluster has into a file.",
+        "models": "Which variants of a model there are, and what is in the cache.",
         "prefetch": "Bring the model variants of a run into the shared cache.",
     },
     "Admin": {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,51 +10,20 @@ from typing import NoReturn
 import click
 
 from cfslurm import __version__
-from cfslurm.cli.commands import COMMANDS, names
+from cfslurm.cli.commands import COMMANDS
 from cfslurm.cli.failures import describe
+from cfslurm.cli.lazy import LazyGroup
 from cfslurm.cli.options import Options
 from cfslurm.errors import ANSWER_IS_NO, BUG, INTERRUPTED, OK, CfslurmError
 
-_START = "Start here:   cfslurm doctor      cfslurm init      cfslurm submit workflow.yaml"
-
-
-class LazyGroup(click.Group):
-    """A group that imports a command's module when that command is called, and not before."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, from the table."""
-        return names()
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import ``cfslurm.cli.NAME`` and take its ``command``."""
-        if cmd_name not in names():
-            return None
-        command: click.Command = importlib.import_module(f"cfslurm.cli.{cmd_name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but an unknown name is answered with the nearest known one."""
-        if args and args[0] not in names() and not args[0].startswith("-"):
-            import difflib  # heavy, and only needed here
-
-            near = difflib.get_close_matches(args[0], names(), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else " `cfslurm --help` lists them."
-            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands by section, without importing any of them."""
-        with formatter.section("Start"):
-            formatter.write_text(_START.removeprefix("Start here:").strip())
-        for title, commands in COMMANDS.items():
-            with formatter.section(title):
-                formatter.write_dl(list(commands.items()))
+_START = "cfslurm doctor      cfslurm init      cfslurm submit workflow.yaml"
 
 
 @click.command(
     cls=LazyGroup,
+    package="cfslurm.cli",
+    sections=COMMANDS,
+    start=_START,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -98,4 +66,4 @@ def run() -> NoReturn:
     sys.exit(main(sys.argv[1:]))
 
 
-__all__ = ["ANSWER_IS_NO", "LazyGroup", "cfslurm", "main", "run"]
+__all__ = ["ANSWER_IS_NO", "cfslurm", "main", "run"]

@@ -84,6 +84,7 @@ def test_help_imports_no_command(fake_slurm: dict[str, str]) -> None:
         "cfslurm.cli",
         "cfslurm.cli.commands",
         "cfslurm.cli.failures",
+        "cfslurm.cli.lazy",
         "cfslurm.cli.main",
         "cfslurm.cli.options",
         "cfslurm.errors",

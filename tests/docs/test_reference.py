@@ -156,7 +156,7 @@ def test_choices_of_arguments_are_told() -> None:
 
 def test_every_schema_of_json_is_told() -> None:
     printed: set[str] = set()
-    for source in (ROOT / "cfslurm" / "cli").glob("*.py"):
+    for source in (ROOT / "cfslurm" / "cli").rglob("*.py"):
         printed |= set(re.findall(r'"(cfslurm\.[a-z_]+/\d+)"', source.read_text(encoding="utf-8")))
     table = sections(REFERENCE / "json-output.md")["Answers"]
     told = {word for row in rows(table) for word in code(row[1]) if word.startswith("cfslurm.")}

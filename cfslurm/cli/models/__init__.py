@@ -1,0 +1,25 @@
+"""cfslurm models: one file per subcommand, imported when it is called."""
+
+from __future__ import annotations
+
+import click
+
+from cfslurm.cli.lazy import LazyGroup
+
+SUBCOMMANDS: dict[str, dict[str, str]] = {
+    "Commands": {
+        "ls": "The variants that lie in the model cache and its tiers.",
+    },
+}
+
+
+@click.command(
+    name="models",
+    cls=LazyGroup,
+    package="cfslurm.cli.models",
+    sections=SUBCOMMANDS,
+    no_args_is_help=True,
+    epilog="Examples:  cfslurm models ls   ·   cfslurm models ls --json",
+)
+def command() -> None:
+    """Which variants of a model there are, and what is in the model cache."""
