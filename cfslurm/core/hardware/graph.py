@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.gpus import GpuFacts
+from cfslurm.core.hardware.probe import NodeProbe
 
 SCHEMA = "cfslurm.hardware/1"
 
@@ -37,7 +38,7 @@ class GpuSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A Slurm node."""
+    """A Slurm node; ``probe`` is what it said of itself since its last boot, if it was ever asked."""
 
     __pydantic_config__ = STRICT
 
@@ -55,6 +56,7 @@ class Node:
     memory_used_mib: int
     partitions: tuple[str, ...]
     weight: int
+    probe: NodeProbe | None = None
 
     @property
     def takes_jobs(self) -> bool:
