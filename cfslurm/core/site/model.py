@@ -84,6 +84,28 @@ class Submit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshSite:
+    """How old what Slurm has said may be before it is asked again; ``0s`` asks every time.
+
+    ``nodes`` is for what changes with every job, ``settings`` for what administrators change
+    (settings, partitions, topology), ``accounts`` for what slurmdbd knows (limits, fair share).
+    """
+
+    __pydantic_config__ = STRICT
+    nodes: str = "10s"
+    settings: str = "10m"
+    accounts: str = "10m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmSite:
+    """How Slurm is asked."""
+
+    __pydantic_config__ = STRICT
+    refresh: RefreshSite = field(default_factory=RefreshSite)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Who this site is and whom to ask; shown in help and errors."""
 
@@ -119,4 +141,5 @@ class Site:
     gpu_hour_cost: Mapping[str, float] = field(default_factory=dict)
     storage: Storage = field(default_factory=Storage)
     network: Network = field(default_factory=Network)
+    slurm: SlurmSite = field(default_factory=SlurmSite)
     submit: Submit = field(default_factory=Submit)
