@@ -17,7 +17,7 @@ check: ## format, lint, types, contracts, unit tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q --doctest-modules cfslurm/core tests/core tests/golden tests/docs
+	$(PYTEST) -q -m "not soak" --doctest-modules cfslurm/core tests/core tests/golden tests/docs
 
 test: ## everything: check, and all tests on a real Slurm, a real Hub and real files
 	@scripts/bootstrap test
