@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cfslurm.core.slurm.command import Command, Completed
@@ -112,3 +113,92 @@ def start(
             argv, env=dict(environment), cwd=directory, stdin=subprocess.DEVNULL,
             stdout=sink, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounded:
+    """The end of a child process that was not trusted.
+
+    ``problem`` is empty if it ended by itself in time, with no more output than it may have;
+    ``errors`` is the end of its standard error.
+    """
+
+    returncode: int | None
+    output: bytes
+    errors: str
+    problem: str
+
+
+_ERRORS_KEPT = 4096
+_READ_AT_ONCE = 65_536
+_REAP_S = 5.0
+
+
+def run_bounded(argv: tuple[str, ...], *, deadline_s: float, most_bytes: int) -> Bounded:
+    """Run a program that may hang, die or print without end; never waits past its deadline.
+
+    It gets our environment and a session of its own, so that what it started ends with it. A process
+    that even SIGKILL does not end (it hangs in a driver) is left behind after 5 s.
+    """
+    process = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        output, errors, problem = _read_both(process, deadline_s, most_bytes)
+        if not problem:
+            problem = _waited(process, deadline_s)
+    finally:
+        _end(process)
+    said = errors.decode("utf-8", "replace").strip()
+    return Bounded(returncode=process.returncode, output=output, errors=said, problem=problem)
+
+
+def _read_both(process: Process, deadline_s: float, most_bytes: int) -> tuple[bytes, bytes, str]:
+    """What it prints until it closes both streams, and why reading ended before."""
+    import selectors
+    import time
+
+    assert process.stdout is not None
+    assert process.stderr is not None
+    output, errors = bytearray(), bytearray()
+    until = time.monotonic() + deadline_s
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, output)
+        selector.register(process.stderr, selectors.EVENT_READ, errors)
+        while selector.get_map():
+            left = until - time.monotonic()
+            ready = selector.select(left) if left > 0 else []
+            if not ready:
+                return bytes(output), bytes(errors), f"gave no answer within {deadline_s:g} s"
+            for key, _ in ready:
+                data = os.read(key.fd, _READ_AT_ONCE)
+                if not data:
+                    selector.unregister(key.fileobj)
+                key.data.extend(data)
+            del errors[:-_ERRORS_KEPT]
+            if len(output) > most_bytes:
+                return b"", bytes(errors), f"printed more than {most_bytes} bytes"
+    return bytes(output), bytes(errors), ""
+
+
+def _waited(process: Process, deadline_s: float) -> str:
+    try:
+        process.wait(timeout=deadline_s)
+    except subprocess.TimeoutExpired:
+        return f"closed its output and went on for more than {deadline_s:g} s"
+    return ""
+
+
+def _end(process: Process) -> None:
+    """End it and all that it started."""
+    import contextlib
+    import signal
+
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_REAP_S)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()

@@ -136,7 +136,7 @@ class ProbedGpu:
     memory_mib: Count
     memory_reserved_mib: Count
     mig_mode: Text  # "on", "off"
-    mig: tuple[MigInstance, ...]
+    mig: tuple[MigInstance, ...] | NotKnown
     pcie: Pcie
     numa_node: Count
     cpus: Text
@@ -172,13 +172,13 @@ class GpuLink:
 class GpuReport:
     """All GPUs that the probe saw, and the software that told of them.
 
-    ``library`` is ``nvml``, ``amdsmi`` or ``sysfs``. Under cgroup fencing a job sees only the GPUs it
+    ``library`` is ``nvml``, or ``sysfs`` for AMD. Under cgroup fencing a job sees only the GPUs it
     asked for, so there may be fewer than the node has.
     """
 
     __pydantic_config__ = STRICT
 
-    library: Literal["nvml", "amdsmi", "sysfs"]
+    library: Literal["nvml", "sysfs"]
     driver: Text
     library_version: Text
     cuda: Text
