@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # a port costs nothing at run time: `cfslurm queue` imports this module too
     from cfslurm.core.documents import Json
-    from cfslurm.core.hardware.build import ClusterFacts
-    from cfslurm.core.models.hub import FileRecord, RepoRecord
+    from cfslurm.core.hardware.facts import ClusterFacts
+    from cfslurm.core.models.headers import WeightsHeader
+    from cfslurm.core.models.hub import FileRecord, HubSearch, RepoRecord, Security
+    from cfslurm.core.models.refusal import Refusal
     from cfslurm.core.models.variants import ModelFile, Variant
     from cfslurm.core.planner.milp import Milp, Solution
     from cfslurm.core.slurm.command import Command, Completed
@@ -87,8 +89,8 @@ class Hub(Protocol):
         """
         ...
 
-    def quantized_children(self, repo_id: str, *, limit: int) -> tuple[RepoRecord, ...]:
-        """Repositories that name this one as the base they are quantized from, most used first."""
+    def search(self, query: HubSearch, *, limit: int) -> tuple[RepoRecord, ...]:
+        """Repositories of a kind, most downloaded first; never more than ``limit``."""
         ...
 
     def files(self, repo_id: str, revision: str) -> tuple[FileRecord, ...]:
@@ -101,6 +103,28 @@ class Hub(Protocol):
         Raises:
             HubError: it cannot be had, is no JSON, or is larger than 16 MiB.
         """
+        ...
+
+    def read_text(self, repo_id: str, revision: str, path: str) -> str:
+        """The content of a small text file; bytes that are no UTF-8 are shown as U+FFFD.
+
+        Raises:
+            HubError: it cannot be had, or is larger than 16 MiB.
+        """
+        ...
+
+    def weights_header(
+        self, repo_id: str, revision: str, file: FileRecord
+    ) -> WeightsHeader | Refusal:
+        """The header of a safetensors or GGUF file, without its data; refused where it is damaged.
+
+        Raises:
+            HubError: the Hub does not give the file.
+        """
+        ...
+
+    def security(self, repo_id: str, revision: str) -> Security:
+        """What the Hub's scanners say of a repository; a Hub without scanners says nothing."""
         ...
 
     def download(

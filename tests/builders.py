@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cfslurm.core.hardware.build import ClusterFacts, build_graph
+from cfslurm.core.hardware.build import build_graph
+from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.gpus import GpuCatalogue, read_catalogue
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.engines import Engine
@@ -19,7 +20,7 @@ from cfslurm.core.models.variants import (
 )
 from cfslurm.core.slurm.gres import read_gres
 from cfslurm.core.slurm.hostlist import expand
-from cfslurm.core.slurm.scontrol import NodeRecord, PartitionRecord
+from cfslurm.core.slurm.records import NodeRecord, Partition
 
 GIB = 1024**3
 _TABLE = Path(__file__).parent.parent / "cfslurm" / "core" / "hardware" / "gpus.csv"
@@ -59,20 +60,26 @@ def node(
         address=name,
         state=state,
         state_flags=tuple(flags),
+        reason="",
+        reason_user="",
+        reason_time=None,
         features=tuple(features),
+        available_features=tuple(features),
         gres=read_gres(gres),
         gres_used=read_gres(used),
-        alloc_tres="",
+        alloc_tres={},
         cpus=cpus,
+        cpus_usable=cpus,
         cpus_allocated=0,
         sockets=2,
         cores_per_socket=cpus // 2,
         threads_per_core=1,
         real_memory_mib=memory_mib,
         memory_allocated_mib=0,
+        tmp_disk_mib=0,
         partitions=tuple(partitions),
         weight=1,
-        reason="",
+        boot_time=None,
         slurm_version="22.05.8",
     )
 
@@ -85,30 +92,41 @@ def partition(
     default: bool = False,
     state: str = "UP",
     accounts: Sequence[str] = (),
-) -> PartitionRecord:
+) -> Partition:
     """A partition as scontrol tells of it; its nodes are those that name it."""
-    return PartitionRecord(
+    return Partition(
         name=name,
         state=state,
         is_default=default,
         node_names=(),
         max_time_s=max_time_s,
         default_time_s=None,
+        min_nodes=0,
         max_nodes=None,
+        max_cpus_per_node=None,
+        default_memory_per_cpu_mib=None,
+        default_memory_per_node_mib=None,
+        max_memory_per_cpu_mib=None,
+        max_memory_per_node_mib=None,
+        oversubscribe="NO",
         priority_tier=1 if preempt else 10,
+        priority_job_factor=1,
         preempt_mode="REQUEUE" if preempt else "OFF",
         grace_time_s=0,
         qos="",
         allow_accounts=tuple(accounts),
+        deny_accounts=(),
         allow_groups=(),
         allow_qos=(),
+        deny_qos=(),
         root_only=False,
+        needs_reservation=False,
     )
 
 
 def graph(
     nodes: Sequence[NodeRecord],
-    partitions: Sequence[PartitionRecord] = (partition("gpu", default=True),),
+    partitions: Sequence[Partition] = (partition("gpu", default=True),),
     *,
     settings: Mapping[str, str] = SETTINGS,
 ) -> HardwareGraph:
@@ -122,9 +140,6 @@ def graph(
         settings=settings,
         nodes=tuple(nodes),
         partitions=filled,
-        switches=(),
-        qos=(),
-        associations=(),
     )
     return build_graph(facts, CATALOGUE, {}, harvested_at="2026-11-21T00:00:00Z")
 

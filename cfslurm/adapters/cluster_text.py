@@ -2,46 +2,124 @@
 
 from __future__ import annotations
 
-from cfslurm.core.hardware.build import ClusterFacts
-from cfslurm.core.slurm import sacctmgr, scontrol
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
+
+from cfslurm.core.hardware.facts import ClusterFacts
+from cfslurm.core.slurm import running, sacctmgr, scontrol, sshare
+from cfslurm.core.slurm.records import (
+    Association,
+    License,
+    NodeRecord,
+    Partition,
+    Qos,
+    Reservation,
+    RunningJob,
+    Share,
+    Topology,
+)
+from cfslurm.core.slurm.scontrol_nodes import nodes_command, read_nodes
+from cfslurm.core.slurm.scontrol_partitions import partitions_command, read_partitions
+from cfslurm.core.slurm.scontrol_reservations import (
+    licenses_command,
+    read_licenses,
+    read_reservations,
+    reservations_command,
+)
+from cfslurm.core.slurm.scontrol_topology import read_topology, topology_command
 from cfslurm.errors import CfslurmError
 from cfslurm.ports import RunCommand
 
+T = TypeVar("T")
+
 
 class TextReader:
-    """Reads with scontrol; limits of accounts and QOS with sacctmgr where the site has slurmdbd."""
+    """Reads with scontrol, squeue and, where the site has slurmdbd, sacctmgr and sshare.
+
+    The other backends are this one with other ways for some of the parts.
+    """
+
+    backend: ClassVar[str] = "text"
 
     def __init__(self, run: RunCommand, *, user: str) -> None:
         self._run = run
         self._user = user
 
     def read(self) -> ClusterFacts:
-        """Four calls of scontrol, and two of sacctmgr with accounting.
+        """Read the cluster with one call of each kind.
+
+        Without settings, nodes and partitions there is no cluster. What else cannot be read is
+        missing in the answer, and a warning says so.
 
         Raises:
             SetupError: the programs are not there.
             SlurmUnavailableError: slurmctld does not answer.
-            SlurmOutputError: an answer cannot be read.
+            SlurmOutputError: nodes, partitions or settings cannot be read.
         """
-        settings = scontrol.read_config(self._run(scontrol.config_command()))
-        qos: tuple[sacctmgr.QosRecord, ...] = ()
-        associations: tuple[sacctmgr.AssociationRecord, ...] = ()
-        warnings: tuple[str, ...] = ()
-        if "slurmdbd" in settings.get("AccountingStorageType", ""):
+        settings = self._settings()
+        warnings: list[str] = []
+
+        def optional(what: str, part: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
             try:
-                qos = sacctmgr.read_qos(self._run(sacctmgr.qos_command()))
-                associations = sacctmgr.read_associations(
-                    self._run(sacctmgr.associations_command(self._user))
-                )
+                return part()
             except CfslurmError as error:
-                warnings = (f"limits of accounts and QOS are unknown: {error.message}",)
+                warnings.append(f"{what} unknown: {error.message}")
+                return ()
+
+        has_dbd = "slurmdbd" in settings.get("AccountingStorageType", "")
+        cluster = settings["ClusterName"]
         return ClusterFacts(
-            backend="text",
+            backend=self.backend,
             settings=settings,
-            nodes=scontrol.read_nodes(self._run(scontrol.nodes_command())),
-            partitions=scontrol.read_partitions(self._run(scontrol.partitions_command())),
-            switches=scontrol.read_topology(self._run(scontrol.topology_command())),
-            qos=qos,
-            associations=associations,
-            warnings=warnings,
+            nodes=self._nodes(),
+            partitions=self._partitions(settings),
+            topologies=optional("the topology is", lambda: self._topologies(settings)),
+            reservations=optional("reservations are", self._reservations),
+            licenses=optional("licences are", self._licenses),
+            running=optional("running jobs and their ends are", self._running),
+            qos=optional("limits of QOS are", self._qos) if has_dbd else (),
+            associations=optional("limits of accounts are", lambda: self._associations(cluster))
+            if has_dbd
+            else (),
+            shares=optional("fair shares are", self._shares) if has_dbd else (),
+            warnings=tuple(warnings),
         )
+
+    def _settings(self) -> Mapping[str, str]:
+        return scontrol.read_config(self._run(scontrol.config_command()))
+
+    def _nodes(self) -> tuple[NodeRecord, ...]:
+        return read_nodes(self._run(nodes_command()))
+
+    def _partitions(self, _settings: Mapping[str, str]) -> tuple[Partition, ...]:
+        return read_partitions(self._run(partitions_command()))
+
+    def _topologies(self, _settings: Mapping[str, str]) -> tuple[Topology, ...]:
+        return read_topology(self._run(topology_command()))
+
+    def _reservations(self) -> tuple[Reservation, ...]:
+        return read_reservations(self._run(reservations_command()))
+
+    def _licenses(self) -> tuple[License, ...]:
+        return read_licenses(self._run(licenses_command()))
+
+    def _running(self) -> tuple[RunningJob, ...]:
+        return running.read_running(self._run(running.running_command()))
+
+    def _qos(self) -> tuple[Qos, ...]:
+        return sacctmgr.read_qos(self._run(sacctmgr.qos_command()))
+
+    def _associations(self, cluster: str) -> tuple[Association, ...]:
+        """The user's own and, if there are any, those of the accounts above them."""
+        own = self._association_rows(self._user, cluster)
+        if not own:
+            return ()
+        return (*sacctmgr.accounts_above(own, self._association_rows("", cluster)), *own)
+
+    def _association_rows(self, user: str, cluster: str) -> tuple[Association, ...]:
+        command = sacctmgr.associations_command(user, cluster)
+        return sacctmgr.read_associations(self._run(command))
+
+    def _shares(self) -> tuple[Share, ...]:
+        done = self._run(sshare.shares_command(self._user))
+        return sshare.read_shares(done, user=self._user)

@@ -300,7 +300,7 @@ def _print_status(seen: Status) -> None:
             (
                 node.name,
                 "+".join((node.state, *node.state_flags)).lower(),
-                " ".join(f"{gres.count}x {gres.type}" for gres in node.gres),
+                " ".join(f"{gres.count}x {gres.type}" for gres in node.gres or ()),
                 sum(gres.count for gres in node.gres_used or ()) if node.gres else "",
                 f"{node.cpus_allocated}/{node.cpus}",
                 ",".join(node.partitions),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cfslurm.adapters import process
-from cfslurm.core.slurm import scontrol
 from cfslurm.core.slurm.answers import meaningful
 from cfslurm.core.slurm.command import Command, Completed
+from cfslurm.core.slurm.records import NodeRecord
+from cfslurm.core.slurm.scontrol_nodes import nodes_command, read_nodes
 from cfslurm.errors import SetupError, SlurmError
 from cfslurm.sandbox.folder import Layout
 
@@ -40,10 +41,10 @@ def must(done: Completed) -> None:
         )
 
 
-def nodes(layout: Layout) -> tuple[scontrol.NodeRecord, ...]:
+def nodes(layout: Layout) -> tuple[NodeRecord, ...]:
     """All nodes as slurmctld sees them; none while it does not answer."""
     try:
-        return scontrol.read_nodes(call(layout, scontrol.nodes_command()))
+        return read_nodes(call(layout, nodes_command()))
     except SlurmError:
         return ()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cfslurm.core.slurm import squeue
-from cfslurm.core.slurm.scontrol import NodeRecord
+from cfslurm.core.slurm.records import NodeRecord
 from cfslurm.core.slurm.squeue import QueuedJob
 from cfslurm.errors import SetupError, SlurmError
 from cfslurm.sandbox import client

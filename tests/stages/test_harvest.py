@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cfslurm.core.hardware.build import ClusterFacts
+from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.site.model import Match, Site
 from cfslurm.errors import UserInputError
 from cfslurm.stages.harvest import harvest
@@ -14,8 +14,7 @@ from tests.builders import CATALOGUE, SETTINGS, node
 class _Reader:
     def read(self) -> ClusterFacts:
         return ClusterFacts(
-            backend="test", settings=SETTINGS, nodes=(node("n1"),), partitions=(), switches=(),
-            qos=(), associations=(),
+            backend="test", settings=SETTINGS, nodes=(node("n1"),), partitions=(),
         )  # fmt: skip
 
 

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 
+from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.gpus import GpuCatalogue, GpuFacts, Source, identify
-from cfslurm.core.hardware.graph import (
-    SCHEMA,
-    Association,
-    Controller,
-    GpuSet,
-    HardwareGraph,
-    Node,
-    Partition,
-    Qos,
-    Switch,
-)
+from cfslurm.core.hardware.graph import SCHEMA, GpuSet, GresSet, HardwareGraph, Node
+from cfslurm.core.hardware.settings import controller_of
+from cfslurm.core.hardware.usage import Usage, gpu_usage, other_usage
 from cfslurm.core.site.model import GpuOverride
-from cfslurm.core.slurm.gres import Gres
-from cfslurm.core.slurm.sacctmgr import AssociationRecord, QosRecord
-from cfslurm.core.slurm.scontrol import NodeRecord, PartitionRecord, SwitchRecord
-from cfslurm.core.slurm.tres import gpus_in_tres
+from cfslurm.core.slurm.hostlist import fold
+from cfslurm.core.slurm.records import NodeRecord, Partition, Reservation
 
-_CRED_EXPIRE_S = 120  # slurm.conf(5), AuthInfo: cred_expire, the default
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterFacts:
-    """What a `ClusterReader` brought back: records, not yet a graph."""
-
-    backend: str
-    settings: Mapping[str, str]
-    nodes: tuple[NodeRecord, ...]
-    partitions: tuple[PartitionRecord, ...]
-    switches: tuple[SwitchRecord, ...]
-    qos: tuple[QosRecord, ...]
-    associations: tuple[AssociationRecord, ...]
-    warnings: tuple[str, ...] = ()
+_MOST_NOTES = 10
 
 
 def build_graph(
@@ -52,20 +29,31 @@ def build_graph(
 
     Nodes that Slurm lists without any partition are kept: nobody can use them, and `info` says so.
     """
+    reserved = _reserved(facts.reservations, harvested_at)
     nodes = tuple(
-        sorted((_node(record, catalogue, overrides) for record in facts.nodes), key=_by_name)
+        sorted(
+            (
+                _node(record, catalogue, overrides, reserved.get(record.name, ()))
+                for record in facts.nodes
+            ),
+            key=_by_name,
+        )
     )
     return HardwareGraph(
         schema=SCHEMA,
         harvested_at=harvested_at,
         backend=facts.backend,
-        controller=_controller(facts.settings),
+        controller=controller_of(facts.settings),
         nodes=nodes,
-        partitions=tuple(sorted((_partition(p) for p in facts.partitions), key=_by_name)),
-        switches=tuple(_switch(switch) for switch in facts.switches),
-        qos=tuple(_qos(record) for record in facts.qos),
-        associations=tuple(_association(record) for record in facts.associations),
-        warnings=(*facts.warnings, *_warnings(nodes)),
+        partitions=tuple(sorted((_with_sorted_nodes(p) for p in facts.partitions), key=_by_name)),
+        topologies=facts.topologies,
+        reservations=facts.reservations,
+        licenses=facts.licenses,
+        running=facts.running,
+        qos=facts.qos,
+        associations=facts.associations,
+        shares=facts.shares,
+        warnings=(*facts.warnings, *_unread(nodes), *_warnings(nodes)),
     )
 
 
@@ -73,8 +61,27 @@ def _by_name(item: Node | Partition) -> str:
     return item.name
 
 
+def _with_sorted_nodes(partition: Partition) -> Partition:
+    return replace(partition, node_names=tuple(sorted(partition.node_names)))
+
+
+def _reserved(reservations: Sequence[Reservation], harvested_at: str) -> dict[str, tuple[str, ...]]:
+    """Node name → the reservations that hold it now."""
+    if not reservations:
+        return {}
+    now = datetime.fromisoformat(harvested_at).timestamp()
+    found: dict[str, tuple[str, ...]] = {}
+    for one in reservations:
+        for name in one.node_names if one.is_active(now) else ():
+            found[name] = (*found.get(name, ()), one.name)
+    return found
+
+
 def _node(
-    record: NodeRecord, catalogue: GpuCatalogue, overrides: Mapping[str, GpuOverride]
+    record: NodeRecord,
+    catalogue: GpuCatalogue,
+    overrides: Mapping[str, GpuOverride],
+    reservations: tuple[str, ...],
 ) -> Node:
     return Node(
         name=record.name,
@@ -82,61 +89,53 @@ def _node(
         state=record.state,
         state_flags=record.state_flags,
         reason=record.reason,
+        reason_user=record.reason_user,
+        reason_time=record.reason_time,
         features=record.features,
+        available_features=record.available_features,
         gpus=_gpu_sets(record, catalogue, overrides),
+        gres=tuple(
+            GresSet(name=name, type=gres_type, count=count, used=used)
+            for (name, gres_type), (count, used) in sorted(other_usage(record).items())
+        ),
         cpus=record.cpus,
+        cpus_usable=record.cpus_usable,
         cpus_used=record.cpus_allocated,
         sockets=record.sockets,
+        cores_per_socket=record.cores_per_socket,
+        threads_per_core=record.threads_per_core,
         real_memory_mib=record.real_memory_mib,
         memory_used_mib=record.memory_allocated_mib,
+        tmp_disk_mib=record.tmp_disk_mib,
         partitions=tuple(sorted(record.partitions)),
         weight=record.weight,
+        boot_time=record.boot_time,
+        slurm_version=record.slurm_version,
+        reservations=reservations,
+        unread=record.unread,
     )
 
 
 def _gpu_sets(
     record: NodeRecord, catalogue: GpuCatalogue, overrides: Mapping[str, GpuOverride]
 ) -> tuple[GpuSet, ...]:
-    configured = _count_by_type(record.gres)
-    used = _used_by_type(record, configured)
     return tuple(
-        GpuSet(
-            gpu_type=gpu_type,
-            count=count,
-            used=min(count, used.get(gpu_type, 0)),
-            facts=_facts(gpu_type, record.features, catalogue, overrides),
-        )
-        for gpu_type, count in sorted(configured.items())
-        if count > 0
+        _gpu_set(gpu_type, usage, _facts(gpu_type, record.features, catalogue, overrides))
+        for gpu_type, usage in sorted(gpu_usage(record).items())
+        if usage.count > 0
     )
 
 
-def _count_by_type(gres: Sequence[Gres]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for item in gres:
-        if item.name == "gpu":
-            counts[item.type] = counts.get(item.type, 0) + item.count
-    return counts
-
-
-def _used_by_type(record: NodeRecord, configured: Mapping[str, int]) -> dict[str, int]:
-    """GresUsed first; AllocTRES only where GresUsed is absent: it is blank when GPUs are untracked.
-
-    Untyped use on a node with one type belongs to that type; with several types it is counted
-    against each of them, so that never more is called free than Slurm has.
-    """
-    if record.gres_used is not None:
-        used = _count_by_type(record.gres_used)
-        untyped = 0 if "" in configured else used.pop("", 0)
-    else:
-        used = gpus_in_tres(record.alloc_tres)
-        # The untyped total repeats the typed amounts; what is left of it has a type nobody tracks.
-        untyped = max(0, used.pop("", 0) - sum(used.values()))
-        if "" in configured:
-            used, untyped = {"": untyped + sum(used.values())}, 0
-    if untyped:
-        used = {gpu_type: used.get(gpu_type, 0) + untyped for gpu_type in configured}
-    return used
+def _gpu_set(gpu_type: str, usage: Usage, facts: GpuFacts) -> GpuSet:
+    return GpuSet(
+        gpu_type=gpu_type,
+        count=usage.count,
+        used=usage.used,
+        facts=facts,
+        shared=usage.shared,
+        used_indices=usage.used_indices,
+        sockets=usage.sockets,
+    )
 
 
 def _facts(
@@ -160,83 +159,15 @@ def _facts(
     )
 
 
-def _partition(record: PartitionRecord) -> Partition:
-    return Partition(
-        name=record.name,
-        is_up=record.state == "UP" and not record.root_only,
-        is_default=record.is_default,
-        node_names=tuple(sorted(record.node_names)),
-        max_time_s=record.max_time_s,
-        max_nodes=record.max_nodes,
-        priority_tier=record.priority_tier,
-        preempt_mode=record.preempt_mode,
-        grace_time_s=record.grace_time_s,
-        qos=record.qos,
-        allow_accounts=record.allow_accounts,
-        allow_groups=record.allow_groups,
-    )
-
-
-def _switch(record: SwitchRecord) -> Switch:
-    return Switch(
-        name=record.name,
-        level=record.level,
-        node_names=record.node_names,
-        switches=record.switches,
-    )
-
-
-def _qos(record: QosRecord) -> Qos:
-    return Qos(
-        name=record.name,
-        max_wall_s=record.max_wall_s,
-        max_tres_per_user=record.max_tres_per_user,
-        max_jobs_per_user=record.max_jobs_per_user,
-        max_submit_per_user=record.max_submit_per_user,
-    )
-
-
-def _association(record: AssociationRecord) -> Association:
-    return Association(
-        account=record.account,
-        partition=record.partition,
-        qos=record.qos,
-        max_wall_s=record.max_wall_s,
-    )
-
-
-def _controller(settings: Mapping[str, str]) -> Controller:
-    delay = re.search(r"cred_expire=(\d+)", settings.get("AuthInfo", ""))
-    return Controller(
-        cluster=settings.get("ClusterName", ""),
-        slurm_version=settings.get("SLURM_VERSION", ""),
-        max_array_size=_number(settings.get("MaxArraySize"), 1001),
-        max_job_count=_number(settings.get("MaxJobCount"), 10_000),
-        requeue_exits=_exits(settings.get("RequeueExit", "")),
-        requeues_jobs=settings.get("JobRequeue", "1") == "1",
-        requeue_delay_s=(int(delay[1]) if delay else _CRED_EXPIRE_S) + 1,
-        sends_user_signal_on_preemption="preempt_send_user_signal"
-        in settings.get("SlurmctldParameters", ""),
-        backfills=settings.get("SchedulerType", "") == "sched/backfill",
-        kill_wait_s=_number(settings.get("KillWait"), 30),
-        has_accounting="slurmdbd" in settings.get("AccountingStorageType", ""),
-    )
-
-
-def _number(text: str | None, default: int) -> int:
-    """The leading number of a setting: ``3 sec`` is 3."""
-    match = re.match(r"\d+", text or "")
-    return int(match[0]) if match else default
-
-
-def _exits(text: str) -> tuple[int, ...]:
-    """RequeueExit: ``1-9,75`` or ``(null)``."""
-    codes: set[int] = set()
-    for item in text.split(","):
-        first, _, last = item.strip().partition("-")
-        if first.isdigit() and (last or first).isdigit():
-            codes.update(range(int(first), int(last or first) + 1))
-    return tuple(sorted(codes))
+def _unread(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """What could not be read, and of which nodes."""
+    found: dict[str, list[str]] = {}
+    for node in nodes:
+        for note in node.unread:
+            found.setdefault(note, []).append(node.name)
+    notes = [f"node {fold(names)}: {note}" for note, names in sorted(found.items())]
+    more = len(notes) - _MOST_NOTES
+    return (*notes[:_MOST_NOTES], *([f"and {more} more like these"] if more > 0 else []))
 
 
 def _warnings(nodes: Sequence[Node]) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ def _node_class(members: list[Node], *, shared: bool) -> NodeClass:
         partitions=first.partitions,
         node_names=tuple(node.name for node in members),
         free_gpus=tuple(free),
-        free_cpus=tuple(node.cpus - node.cpus_used for node in open_nodes),
+        free_cpus=tuple(node.cpus_usable - node.cpus_used for node in open_nodes),
     )
 
 

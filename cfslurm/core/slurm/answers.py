@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shlex
 
-from cfslurm.core.slurm.command import Completed
+from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.errors import SlurmOutputError, SlurmRejectedError, SlurmUnavailableError
 
 # The texts with which client programs say that slurmctld or slurmdbd did not answer.
@@ -17,7 +17,6 @@ _SILENT = re.compile(
     r"Munge decode failed|Communication connection failure|Unexpected message received",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z][A-Za-z0-9_/:]*)=")
 
 
 def checked(done: Completed) -> str:
@@ -43,8 +42,14 @@ def refusal(done: Completed) -> SlurmUnavailableError | SlurmRejectedError:
         )
     return SlurmRejectedError(
         f"{program} exited {done.returncode}: {said}",
-        remedy=f"Run `{program} --version` and the call by hand: `{' '.join(done.command.argv)}`.",
+        remedy=f"Run `{program} --version` and the call by hand: `{command_text(done.command)}`.",
     )
+
+
+def command_text(command: Command) -> str:
+    """A command as a person would type it, at most 120 characters."""
+    text = shlex.join(command.argv)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def is_silence(done: Completed) -> bool:
@@ -56,46 +61,6 @@ def meaningful(text: str) -> str:
     """The lines of an error text that say something, joined to one."""
     lines = (line.strip() for line in text.splitlines())
     return "; ".join(line for line in lines if line)
-
-
-def one_line_records(text: str, *, first_key: str, program: str) -> Iterator[dict[str, str]]:
-    """Read the ``-o`` (one line per record) form of ``scontrol show``.
-
-    A value may hold blanks, and free text at a line's end (a node's Comment, a Reason) may hold what
-    looks like a key: the first occurrence of a key wins, since Slurm prints its own fields first.
-
-    Raises:
-        SlurmOutputError: a line does not begin with ``first_key``.
-    """
-    for line in text.splitlines():
-        if not line.strip() or line.startswith("No "):
-            continue
-        if not line.startswith(f"{first_key}="):
-            raise SlurmOutputError(
-                f"{program} printed a line that does not begin with {first_key}=: {line[:120]!r}",
-                remedy=f"Report this line and the output of `{program} --version`.",
-            )
-        record: dict[str, str] = {}
-        found = list(_KEY.finditer(line))
-        for match, following in zip(found, [*found[1:], None], strict=True):
-            end = following.start() if following else len(line)
-            record.setdefault(match.group(1), line[match.end() : end].strip())
-        yield record
-
-
-def need(record: dict[str, str], key: str, *, program: str) -> str:
-    """A field that must be there.
-
-    Raises:
-        SlurmOutputError: it is not.
-    """
-    try:
-        return record[key]
-    except KeyError as error:
-        raise SlurmOutputError(
-            f"{program} printed a record without {key}: {str(record)[:160]}",
-            remedy=f"Report this record and the output of `{program} --version`.",
-        ) from error
 
 
 def integer(text: str, *, what: str) -> int:

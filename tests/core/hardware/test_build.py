@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from cfslurm.core.hardware.build import ClusterFacts, build_graph
+from cfslurm.core.hardware.build import build_graph
+from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.classes import class_of_nodes, node_classes
 from cfslurm.core.hardware.gpus import Source, identify
 from cfslurm.core.site.model import GpuOverride
-from cfslurm.core.slurm.scontrol import NodeRecord
+from cfslurm.core.slurm.records import NodeRecord
+from cfslurm.core.slurm.tres import read_tres
 from tests.builders import CATALOGUE, SETTINGS, graph, lab, node, partition
 
 
@@ -19,7 +21,7 @@ def _used(record: NodeRecord) -> dict[str, int]:
 
 def test_gres_used_comes_first() -> None:
     assert _used(
-        replace(node("n", "gpu:a100:4", used="gpu:a100:3(IDX:0-2)"), alloc_tres="gres/gpu=1")
+        replace(node("n", "gpu:a100:4", used="gpu:a100:3(IDX:0-2)"), alloc_tres={"gres/gpu": 1})
     ) == {"a100": 3}
 
 
@@ -37,7 +39,7 @@ def test_gres_used_comes_first() -> None:
 def test_alloc_tres_is_the_second_choice_and_never_too_low(
     gres: str, alloc_tres: str, used: dict[str, int]
 ) -> None:
-    assert _used(replace(node("n", gres), gres_used=None, alloc_tres=alloc_tres)) == used
+    assert _used(replace(node("n", gres), gres_used=None, alloc_tres=read_tres(alloc_tres))) == used
 
 
 def test_never_more_free_than_there_is() -> None:
@@ -79,9 +81,6 @@ def test_site_has_the_last_word_on_a_card() -> None:
         settings=SETTINGS,
         nodes=(node("n", "gpu:a100:2"),),
         partitions=(partition("gpu"),),
-        switches=(),
-        qos=(),
-        associations=(),
     )
     override = GpuOverride(catalog="a100_80", memory_mib=77_000)
     built = build_graph(facts, CATALOGUE, {"a100": override}, harvested_at="")
