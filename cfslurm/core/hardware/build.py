@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.gpus import GpuCatalogue, GpuFacts, Source, identify
 from cfslurm.core.hardware.graph import SCHEMA, GpuSet, GresSet, HardwareGraph, Node
+from cfslurm.core.hardware.probe import NodeProbe
+from cfslurm.core.hardware.probed import GpuNames, with_probes
 from cfslurm.core.hardware.settings import controller_of
 from cfslurm.core.hardware.usage import Usage, gpu_usage, other_usage
 from cfslurm.core.site.model import GpuOverride
@@ -16,6 +19,7 @@ from cfslurm.core.slurm.hostlist import fold
 from cfslurm.core.slurm.records import NodeRecord, Partition, Reservation
 
 _MOST_NOTES = 10
+NO_PROBES: Mapping[str, NodeProbe] = MappingProxyType({})
 
 
 def build_graph(
@@ -24,10 +28,12 @@ def build_graph(
     overrides: Mapping[str, GpuOverride],
     *,
     harvested_at: str,
+    probes: Mapping[str, NodeProbe] = NO_PROBES,
 ) -> HardwareGraph:
-    """Join the records to one graph; GPU facts come from the site's overrides, then the catalogue.
+    """Join the records to one graph.
 
-    Nodes that Slurm lists without any partition are kept: nobody can use them, and `info` says so.
+    GPU facts come from the nodes' own answers, then the site's overrides, then the catalogue. Nodes
+    that Slurm lists without any partition are kept: nobody can use them, and `info` says so.
     """
     reserved = _reserved(facts.reservations, harvested_at)
     nodes = tuple(
@@ -39,6 +45,8 @@ def build_graph(
             key=_by_name,
         )
     )
+    names = GpuNames(catalogue=catalogue, overrides=overrides)
+    nodes, contradictions = with_probes(nodes, probes, names)
     return HardwareGraph(
         schema=SCHEMA,
         harvested_at=harvested_at,
@@ -53,7 +61,7 @@ def build_graph(
         qos=facts.qos,
         associations=facts.associations,
         shares=facts.shares,
-        warnings=(*facts.warnings, *_unread(nodes), *_warnings(nodes)),
+        warnings=(*facts.warnings, *_unread(nodes), *_warnings(nodes), *contradictions),
     )
 
 
