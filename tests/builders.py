@@ -10,7 +10,7 @@ from cfslurm.core.hardware.build import build_graph
 from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.gpus import GpuCatalogue, read_catalogue
 from cfslurm.core.hardware.graph import HardwareGraph
-from cfslurm.core.models.engines import Engine
+from cfslurm.core.models.engines import Engine, MemoryModel, format_rules
 from cfslurm.core.models.variants import (
     Architecture,
     CatalogEntry,
@@ -28,9 +28,16 @@ CATALOGUE: GpuCatalogue = read_catalogue(_TABLE.read_text())
 
 ENGINES: Mapping[str, Engine] = {
     "vllm": Engine(
-        formats={"none": 7.5, "fp8": 7.5, "awq": 7.5}, context_mib=2048, gpu_memory_utilization=0.92
+        formats=format_rules({"none": 7.5, "fp8": 7.5, "awq": 7.5}),
+        context_mib=2048,
+        gpu_memory_utilization=0.92,
     ),
-    "llamacpp": Engine(formats={"gguf": 6.0}, context_mib=300, tensor_parallel="layers"),
+    "llamacpp": Engine(
+        formats=format_rules({"gguf": 6.0}),
+        memory=MemoryModel.BUFFERS,
+        context_mib=300,
+        tensor_parallel="layers",
+    ),
 }
 
 SETTINGS: Mapping[str, str] = {

@@ -8,22 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from cfslurm.adapters.resources import shipped_text
 from cfslurm.core.hardware.gpus import UNKNOWN_GPU, GpuFacts
-from cfslurm.core.models.engines import Engine
-from cfslurm.core.models.fit import Verdict, fit
-from cfslurm.core.models.memory import kv_cache_bytes_per_token
-from cfslurm.core.models.quality import read_scores
+from cfslurm.core.models.engines import Engine, format_rules
+from cfslurm.core.models.fit import Verdict, fit, serving_of
+from cfslurm.core.models.kv_cache import kv_cache_bytes_per_token
 from cfslurm.core.models.variants import Variant
 from cfslurm.core.workflow.model import Model
-from cfslurm.stages.catalogue import discover
-from tests.hub.fake import FakeClock, FakeHub
+from cfslurm.stages.catalogue import Sources, discover
+from tests.hub.fake import FakeClock, FakeHub, shipped_standards
 
 pytest_plugins = ("tests.hub.fixtures",)
 
 MIB = 1 << 20
 PRETEND = Engine(
-    formats=dict.fromkeys(("none", "fp8", "awq", "gptq", "gguf"), 0.0),
+    formats=format_rules(dict.fromkeys(("none", "fp8", "awq", "gptq", "gguf"), 0.0)),
     context_mib=2.0,
     gpu_memory_utilization=0.92,
 )
@@ -48,11 +46,9 @@ def variants(demo_root: Path) -> Mapping[tuple[str, str], Variant]:
     names = ("judge-20b", "atlas-30b", "vision-8b", "coder-15b")
     catalog = discover(
         {name: asked(f"lab/{name}") for name in names},
-        hub=FakeHub(demo_root),
-        scores=read_scores(shipped_text("core/models/quality.csv")),
-        clock=FakeClock(),
+        sources=Sources(hub=FakeHub(demo_root), clock=FakeClock(), progress=lambda text: None),
+        standards=shipped_standards(),
         discovered_at="2026-01-01T00:00:00Z",
-        progress=lambda text: None,
     )
     return {
         (name, variant.quantization): variant
@@ -64,7 +60,14 @@ def variants(demo_root: Path) -> Mapping[tuple[str, str], Variant]:
 def fits(variant: Variant, gpus: tuple[GpuFacts, ...], *, on: int = 1) -> bool:
     model = asked(variant.repo_id)
     verdicts = {
-        fit(variant, model, gpu, PRETEND, tensor_parallel_size=on).verdict is not Verdict.NO
+        fit(
+            variant,
+            serving_of(model, tensor_parallel_size=on),
+            gpu,
+            PRETEND,
+            engine_name="pretend",
+        ).verdict
+        is not Verdict.NO
         for gpu in gpus
     }
     assert len(verdicts) == 1, "it depends on how a site rounds"

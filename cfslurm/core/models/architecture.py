@@ -74,6 +74,8 @@ def _read(config: Mapping[str, Json], fields: Fields) -> Architecture:
         kv_lora_rank=fields.maybe("kv_lora_rank"),
         qk_rope_head_dim=fields.maybe("qk_rope_head_dim"),
         q_lora_rank=fields.maybe("q_lora_rank"),
+        qk_nope_head_dim=fields.natural("qk_nope_head_dim"),
+        v_head_dim=fields.maybe("v_head_dim"),
         num_experts=_experts(fields),
         num_experts_per_tok=fields.maybe("num_experts_per_tok"),
         moe_intermediate_size=fields.maybe("moe_intermediate_size"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cfslurm.core.hardware.gpus import GpuFacts
 from cfslurm.core.models.engines import Engine, unsupported
-from cfslurm.core.models.memory import Term, memory_terms
+from cfslurm.core.models.memory import budgeted, memory_terms, usable_bytes
+from cfslurm.core.models.serving import Serving, Term
+from cfslurm.core.models.splitting import split_refusal
 from cfslurm.core.models.variants import Variant
-from cfslurm.core.slurm.units import MIB, human_bytes
+from cfslurm.core.slurm.units import human_bytes
 from cfslurm.core.workflow.model import Model
 
-# Below this share of free memory an estimate may be wrong about "fits". Source: facts on estimates of
-# activations and graphs, which are off by up to a tenth of a card.
+# Below this share of free memory an estimate may be wrong about "fits": activations and graphs are off
+# by up to a tenth of a card (docs/benchmarks.md).
 _TIGHT_SLACK = 0.10
+_MOST_SEQUENCES = 65_536
 
 
 class Verdict(StrEnum):
@@ -27,9 +31,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """Memory needed on each of ``tensor_parallel_size`` GPUs against what the engine may take.
+    """Memory needed on the fullest GPU against what the engine may take of it.
 
-    ``reason`` is empty unless the verdict is NO.
+    ``gpus`` is tensor times pipeline parallel size. ``need_bytes`` counts the terms that are held
+    against the engine's share. ``reason`` is empty unless the verdict is NO.
     """
 
     verdict: Verdict
@@ -37,49 +42,43 @@ class Fit:
     need_bytes: int
     limit_bytes: int
     terms: tuple[Term, ...]
+    pipeline_parallel_size: int = 1
     reason: str = ""
+
+    @property
+    def slack_bytes(self) -> int:
+        """What is left; below 0 where it does not fit."""
+        return self.limit_bytes - self.need_bytes
+
+
+def serving_of(model: Model, *, tensor_parallel_size: int) -> Serving:
+    """What a workflow asks for."""
+    return Serving(
+        max_model_len=model.max_model_len,
+        max_num_seqs=model.max_num_seqs,
+        tensor_parallel_size=tensor_parallel_size,
+    )
 
 
 def fit(
-    variant: Variant,
-    model: Model,
-    gpu: GpuFacts,
-    engine: Engine,
-    *,
-    tensor_parallel_size: int,
+    variant: Variant, serving: Serving, gpu: GpuFacts, engine: Engine, *, engine_name: str
 ) -> Fit:
     """Compare the memory terms with the GPU.
 
-    The limit is the engine's share of the memory that the driver reports. An unknown GPU fits
-    nothing: its memory is 0.
+    The limit is the engine's share of the memory that programs see; what engines take beyond their
+    share must go into the rest of the card. An unknown GPU fits nothing: its memory is 0.
     """
-    terms = memory_terms(
-        variant.architecture,
-        weights_bytes=variant.weights_bytes,
-        tensor_parallel_size=tensor_parallel_size,
-        max_model_len=model.max_model_len,
-        max_num_seqs=model.max_num_seqs,
-        context_mib=engine.context_mib,
-    )
-    need = sum(term.bytes for term in terms)
-    limit = int(gpu.memory_mib * MIB * engine.gpu_memory_utilization)
-    reason = _refusal(variant, model, gpu, engine, tensor_parallel_size)
-    if not reason and need > limit:
-        missing = need - limit
-        reason = (
-            f"needs {human_bytes(need)} on each of {tensor_parallel_size} GPU(s), "
-            f"{gpu.key} gives {human_bytes(limit)}: {human_bytes(missing)} too much"
-        )
-    verdict = (
-        Verdict.NO
-        if reason
-        else Verdict.TIGHT
-        if need > limit * (1 - _TIGHT_SLACK)
-        else Verdict.FITS
-    )
+    refused = refusal(variant, serving, gpu, engine, engine_name=engine_name)
+    terms = () if _is_uncountable(serving, engine) else memory_terms(variant, serving, gpu, engine)
+    need, usable = budgeted(terms), usable_bytes(gpu)
+    limit = int(usable * engine.gpu_memory_utilization)
+    reason = refused or _too_much(terms, need, limit, usable, serving, gpu)
+    worst = sum(found.high_bytes for found in terms if found.is_budgeted)
+    is_tight = need > limit * (1 - _TIGHT_SLACK) or worst > limit
     return Fit(
-        verdict=verdict,
-        tensor_parallel_size=tensor_parallel_size,
+        verdict=Verdict.NO if reason else Verdict.TIGHT if is_tight else Verdict.FITS,
+        tensor_parallel_size=serving.tensor_parallel_size,
+        pipeline_parallel_size=serving.pipeline_parallel_size,
         need_bytes=need,
         limit_bytes=limit,
         terms=terms,
@@ -87,39 +86,83 @@ def fit(
     )
 
 
-def _refusal(
-    variant: Variant, model: Model, gpu: GpuFacts, engine: Engine, tensor_parallel_size: int
+def _is_uncountable(serving: Serving, engine: Engine) -> bool:
+    return serving.kv_cache_dtype not in {"auto", *engine.kv_cache_dtypes}
+
+
+def _too_much(
+    terms: tuple[Term, ...], need: int, limit: int, usable: int, serving: Serving, gpu: GpuFacts
 ) -> str:
+    every = sum(found.bytes for found in terms)
+    if need > limit:
+        given, wanted = limit, need
+    elif every > usable:
+        given, wanted = usable, every
+    else:
+        return ""
+    return (
+        f"needs {human_bytes(wanted)} on each of {serving.gpus} GPU(s), "
+        f"{gpu.key} gives {human_bytes(given)}: {human_bytes(wanted - given)} too much"
+    )
+
+
+def refusal(
+    variant: Variant, serving: Serving, gpu: GpuFacts, engine: Engine, *, engine_name: str
+) -> str:
+    """Why a variant cannot run so, whatever the memory; empty if nothing is against it."""
     if not gpu.memory_mib:
         return f"the memory of GPU type {gpu.key!r} is unknown: name it in the site config"
-    engine_says = unsupported(variant.family, gpu, model.engine, engine)
-    if engine_says:
+    if engine_says := unsupported(variant.family, gpu, engine_name, engine):
         return engine_says
+    if _is_uncountable(serving, engine):
+        known = ", ".join(engine.kv_cache_dtypes)
+        return f"{engine_name} has no KV cache in {serving.kv_cache_dtype} (it has {known})"
     longest = variant.architecture.max_position_embeddings
-    if model.max_model_len > longest:
-        return f"max_model_len {model.max_model_len} is more than the model's {longest}"
+    if serving.max_model_len > longest:
+        return f"max_model_len {serving.max_model_len} is more than the model's {longest}"
+    if serving.pipeline_parallel_size > variant.architecture.num_hidden_layers:
+        layers = variant.architecture.num_hidden_layers
+        return f"{serving.pipeline_parallel_size} stages are more than the {layers} layers"
     if engine.tensor_parallel == "heads":
-        return split_refusal(variant, tensor_parallel_size=tensor_parallel_size)
+        return split_refusal(variant, tensor_parallel_size=serving.tensor_parallel_size)
     return ""
 
 
-def split_refusal(variant: Variant, *, tensor_parallel_size: int) -> str:
-    """Why a model cannot be split over so many GPUs by heads; empty if it can.
+def longest_context(variant: Variant, serving: Serving, gpu: GpuFacts, engine: Engine) -> int:
+    """The most tokens a sequence may have so that all still go onto the GPUs; 0 if none.
 
-    Source: vLLM: num_attention_heads % TP == 0 (hard error); KV heads are divided or replicated
-        evenly; a quantization group may not be cut (in-features / TP % group_size == 0).
+    The formula is inverted by halving: what is needed never falls as contexts grow.
     """
-    size, architecture = tensor_parallel_size, variant.architecture
-    if architecture.num_attention_heads % size:
-        return (
-            f"{architecture.num_attention_heads} attention heads cannot be split over {size} GPUs"
-        )
-    kv_heads = architecture.num_key_value_heads
-    if not architecture.kv_lora_rank and kv_heads % size and size % kv_heads:
-        return f"{kv_heads} KV heads can be neither split over {size} GPUs nor replicated evenly"
-    group = variant.group_size
-    if group and architecture.intermediate_size and size > 1:
-        per_gpu, rest = divmod(architecture.intermediate_size, size)
-        if rest or per_gpu % group:
-            return f"{size} GPUs would cut the quantization groups of {group}"
-    return ""
+
+    def holds(length: int) -> bool:
+        return _goes(variant, replace(serving, max_model_len=length), gpu, engine)
+
+    return _largest(holds, variant.architecture.max_position_embeddings)
+
+
+def most_sequences(variant: Variant, serving: Serving, gpu: GpuFacts, engine: Engine) -> int:
+    """The most sequences of ``max_model_len`` tokens that can be held at once; 0 if none."""
+
+    def holds(count: int) -> bool:
+        return _goes(variant, replace(serving, max_num_seqs=count), gpu, engine)
+
+    return _largest(holds, _MOST_SEQUENCES)
+
+
+def _goes(variant: Variant, serving: Serving, gpu: GpuFacts, engine: Engine) -> bool:
+    terms, usable = memory_terms(variant, serving, gpu, engine), usable_bytes(gpu)
+    limit = int(usable * engine.gpu_memory_utilization)
+    return not _too_much(terms, budgeted(terms), limit, usable, serving, gpu)
+
+
+def _largest(holds: Callable[[int], bool], most: int) -> int:
+    """The largest number from 1 to ``most`` that holds; 0 if none. What holds for one, holds below."""
+    if not holds(1):
+        return 0
+    if holds(most):
+        return most
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low

@@ -1,115 +1,68 @@
-"""GPU memory that a model needs, term by term."""
+"""GPU memory that a model needs, term by term, for the GPU that holds the most."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from cfslurm.core.documents import STRICT
-from cfslurm.core.models.variants import Architecture
+from cfslurm.core.hardware.gpus import GpuFacts
+from cfslurm.core.models.activations import activation_terms, batched_tokens, outside
+from cfslurm.core.models.engines import Engine
+from cfslurm.core.models.kv_cache import kv_cache_terms
+from cfslurm.core.models.serving import Serving, Term, estimate, mib
+from cfslurm.core.models.variants import Variant
+from cfslurm.core.models.weights import weight_terms
 from cfslurm.core.slurm.units import MIB
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """One part of the memory on one GPU, and where the number comes from."""
-
-    __pydantic_config__ = STRICT
-
-    name: str
-    bytes: int
-    source: str
-
-
-def kv_cache_bytes_per_token(architecture: Architecture, *, tensor_parallel_size: int) -> int:
-    """Size on one GPU of the keys and values of one cached token, in 16 bit.
-
-    Holds for multi-head, grouped-query, multi-query and latent attention with full context; too
-    high for sliding-window layers. With more GPUs than KV heads the heads are replicated, so that
-    nothing more is saved; a latent (MLA) is replicated on every GPU.
-
-    Shape:  keys and values are each [layers, kv_heads, tokens, head_dim].
-    Source: vllm/v1/kv_cache_interface.py; field names as in the Hugging Face config.json.
-
-    >>> llama_3_8b = Architecture(model_type="llama", hidden_size=4096, intermediate_size=14336,
-    ...     num_hidden_layers=32, num_attention_heads=32, num_key_value_heads=8, head_dim=128,
-    ...     vocab_size=128256, max_position_embeddings=8192)
-    >>> kv_cache_bytes_per_token(llama_3_8b, tensor_parallel_size=1)
-    131072
-    """
-    element_bytes = 2
-    if architecture.kv_lora_rank:
-        latent = architecture.kv_lora_rank + architecture.qk_rope_head_dim
-        return architecture.num_hidden_layers * latent * element_bytes
-    heads = max(1, architecture.num_key_value_heads // tensor_parallel_size)
-    return 2 * architecture.num_hidden_layers * heads * architecture.head_dim * element_bytes
-
-
-def activation_bytes(
-    architecture: Architecture, *, batched_tokens: int, tensor_parallel_size: int
-) -> int:
-    """Peak of the activations of one forward pass on one GPU, an estimate.
-
-    Source: tokens x (4 hidden + 2 intermediate / TP + (q + 2 kv) heads x head_dim / TP) x 2 bytes;
-        the form is that of one decoder layer, checked against vllm#14452 (1.0 to 1.8 GiB measured).
-    """
-    heads = architecture.num_attention_heads + 2 * architecture.num_key_value_heads
-    width = (
-        4 * architecture.hidden_size
-        + 2 * architecture.intermediate_size / tensor_parallel_size
-        + heads * architecture.head_dim / tensor_parallel_size
-    )
-    return int(batched_tokens * width * 2)
-
-
-def logits_bytes(architecture: Architecture, *, max_num_seqs: int) -> int:
-    """The logits of one step and one copy of them, in 32 bit.
-
-    Source: sequences x vocabulary x 4 bytes x 2, as vLLM's sampler holds them.
-    """
-    return max_num_seqs * architecture.vocab_size * 4 * 2
+# What the driver keeps of a card, so that programs see less than nvidia-smi says. Source: pairs of both
+# numbers in public logs: RTX 3090 24.00 and 23.58 GiB, RTX 5090 31.84 and 31.37, A40 44.99 and 44.35,
+# H100 79.65 and 79.19, A100 80.00 and 79.25. Right to 0.3 %.
+_DRIVER_BYTES = 0.35 * 1024 * MIB
+_DRIVER_SHARE = 0.004
+_DRIVER_MOST = 0.018
 
 
 def memory_terms(
-    architecture: Architecture,
-    *,
-    weights_bytes: int,
-    tensor_parallel_size: int,
-    max_model_len: int,
-    max_num_seqs: int,
-    context_mib: float,
+    variant: Variant, serving: Serving, gpu: GpuFacts, engine: Engine
 ) -> tuple[Term, ...]:
-    """What one of ``tensor_parallel_size`` GPUs must hold.
+    """What the fullest of ``serving.gpus`` GPUs must hold, largest concerns first.
 
-    The weights are the bytes of the files that are loaded. With several GPUs 3 % are added for
-    what every GPU holds whole (norms, routers, padding of the vocabulary).
+    ``gpu`` matters for how many tokens an engine takes into one step.
     """
-    replicated = 1.03 if tensor_parallel_size > 1 else 1.0
-    per_token = kv_cache_bytes_per_token(architecture, tensor_parallel_size=tensor_parallel_size)
-    batched_tokens = max(1, min(max_model_len, 2048))  # vLLM's default max_num_batched_tokens
+    tokens = batched_tokens(serving, gpu, engine)
     return (
-        Term(
-            name="weights",
-            bytes=int(weights_bytes / tensor_parallel_size * replicated),
-            source="bytes of the files on the Hub",
-        ),
-        Term(
-            name="kv_cache",
-            bytes=per_token * max_model_len * max_num_seqs,
-            source="config.json, 16 bit, full context for every sequence",
-        ),
-        Term(
-            name="activations",
-            bytes=activation_bytes(
-                architecture,
-                batched_tokens=batched_tokens,
-                tensor_parallel_size=tensor_parallel_size,
-            )
-            + logits_bytes(architecture, max_num_seqs=max_num_seqs),
-            source="estimate from config.json",
-        ),
-        Term(
-            name="context",
-            bytes=int(context_mib * MIB),
-            source="engine table",
-        ),
+        *weight_terms(variant, serving, engine),
+        *kv_cache_terms(variant.architecture, serving, engine, batched_tokens=tokens),
+        *activation_terms(variant, serving, engine, tokens=tokens),
+        *_engine_terms(serving, engine),
     )
+
+
+def _engine_terms(serving: Serving, engine: Engine) -> tuple[Term, ...]:
+    overhead = engine.overhead
+    several = serving.tensor_parallel_size > 1
+    inside = overhead.non_torch_parallel_mib if several else overhead.non_torch_mib
+    beyond = overhead.outside_parallel_mib if several else overhead.outside_mib
+    if engine.context_mib is not None:
+        inside, beyond = engine.context_mib, 0.0
+    says = "context, libraries and buffers between GPUs" if several else "context and libraries"
+    terms = [
+        estimate(
+            "engine", mib(inside), overhead.source, f"{inside:g} MiB: {says}", share=(0.5, 1.3)
+        )
+    ]
+    if beyond:
+        context = estimate(
+            "context", mib(beyond), overhead.source, f"{beyond:g} MiB: {says}", share=(0.7, 2.0)
+        )
+        terms.append(outside(context))
+    return tuple(terms)
+
+
+def usable_bytes(gpu: GpuFacts) -> int:
+    """What programs see of a card: what the driver reports, less what it keeps for itself."""
+    reported = gpu.memory_mib * MIB
+    kept = min(_DRIVER_BYTES + _DRIVER_SHARE * reported, _DRIVER_MOST * reported)
+    return int(reported - kept)
+
+
+def budgeted(terms: tuple[Term, ...]) -> int:
+    """Bytes that count against the engine's share."""
+    return sum(found.bytes for found in terms if found.is_budgeted)

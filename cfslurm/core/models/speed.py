@@ -12,7 +12,7 @@ from math import log2
 
 from cfslurm.core.hardware.gpus import GpuFacts
 from cfslurm.core.models.engines import Engine
-from cfslurm.core.models.memory import kv_cache_bytes_per_token
+from cfslurm.core.models.kv_cache import kv_cache_bytes_per_token
 from cfslurm.core.models.variants import Architecture, Variant
 from cfslurm.core.slurm.units import duration_s
 from cfslurm.core.workflow.model import Work

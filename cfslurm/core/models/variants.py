@@ -67,6 +67,8 @@ class Architecture:
     kv_lora_rank: int = 0
     qk_rope_head_dim: int = 0
     q_lora_rank: int = 0
+    qk_nope_head_dim: int = 0
+    v_head_dim: int = 0
     num_experts: int = 0
     num_experts_per_tok: int = 0
     moe_intermediate_size: int = 0
@@ -170,7 +172,7 @@ class Variant:
     is_gated: bool = False
     is_private: bool = False
     licence: str = ""
-    weights: WeightsSummary | None = None
+    weights: WeightsSummary | None = field(default=None, hash=False)
     security: str = ""
     notes: tuple[str, ...] = ()
 
@@ -224,7 +226,10 @@ class RejectedVariant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
-    """All variants of one model of the workflow, best quality first."""
+    """All variants of one model of the workflow, best quality first.
+
+    ``notes`` are sentences for the user: that the model has another name now, that a search failed.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -232,6 +237,7 @@ class CatalogEntry:
     revision: str
     variants: tuple[Variant, ...]
     rejected: tuple[RejectedVariant, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

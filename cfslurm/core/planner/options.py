@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cfslurm.core.hardware.classes import NodeClass
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.engines import Engine
-from cfslurm.core.models.fit import Fit, Verdict, fit
+from cfslurm.core.models.fit import Fit, Verdict, fit, serving_of
 from cfslurm.core.models.speed import Speed, predict
 from cfslurm.core.models.variants import CatalogEntry, Variant
 from cfslurm.core.planner.partitions import PartitionChoice, choose_partitions
@@ -165,7 +165,13 @@ def _model_candidates(
     partitions = choose_partitions(group, node_class, world.graph, account=world.account)
     for size in _sizes(group, node_class):
         reason = _class_refusal(group, node_class, size) or partitions.reason
-        found = fit(variant, group.model, node_class.facts, engine, tensor_parallel_size=size)
+        found = fit(
+            variant,
+            serving_of(group.model, tensor_parallel_size=size),
+            node_class.facts,
+            engine,
+            engine_name=group.model.engine,
+        )
         if not reason and found.verdict is Verdict.NO:
             reason = found.reason
         if reason:

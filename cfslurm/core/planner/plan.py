@@ -8,7 +8,7 @@ from typing import Literal
 
 from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.classes import NodeClass
-from cfslurm.core.models.memory import Term
+from cfslurm.core.models.serving import Term
 from cfslurm.core.models.variants import Variant
 from cfslurm.core.workflow.model import Workflow
 

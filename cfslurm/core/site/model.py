@@ -33,10 +33,12 @@ class EngineOverride:
 
     ``formats`` maps quantization families (``none``, ``fp8``, ``awq``, ``gptq``, ``gguf`` …) to the
     least NVIDIA compute capability that runs them, 0 for any. ``context_mib`` is what the engine
-    holds on each GPU besides weights and KV cache.
+    holds on each GPU besides weights and KV cache. ``version`` is the engine's in this site's images:
+    older and newer versions run other formats and hold other overheads.
     """
 
     __pydantic_config__ = STRICT
+    version: str = ""
     formats: Mapping[str, float] = field(default_factory=dict)
     context_mib: float | None = None
     gpu_memory_utilization: float | None = None
@@ -50,6 +52,24 @@ class ModelCacheSite:
     __pydantic_config__ = STRICT
     path: str = ""
     tiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsSite:
+    """Which models may be used here; an empty field allows all.
+
+    ``formats`` are ``safetensors`` and ``gguf``; ``max_size`` is of one variant (``400G``);
+    ``quantizers`` are organizations that are searched for quantizations of a model. ``quality``
+    holds scores by quantization, repository or ``repository@quantization``; 100 is the published one.
+    """
+
+    __pydantic_config__ = STRICT
+    organizations: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    max_size: str = ""
+    quantizers: tuple[str, ...] = ()
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +159,7 @@ class Site:
     gpu_types: Mapping[str, GpuOverride] = field(default_factory=dict)
     engines: Mapping[str, EngineOverride] = field(default_factory=dict)
     gpu_hour_cost: Mapping[str, float] = field(default_factory=dict)
+    models: ModelsSite = field(default_factory=ModelsSite)
     storage: Storage = field(default_factory=Storage)
     network: Network = field(default_factory=Network)
     slurm: SlurmSite = field(default_factory=SlurmSite)
