@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cfslurm.cli.common import context_of, json_option, say
+from cfslurm.cli.common import age, context_of, json_option, say
 from cfslurm.errors import UserInputError
 
 if TYPE_CHECKING:
+    from cfslurm.core.hardware.age import Age
     from cfslurm.core.planner.plan import Plan
     from cfslurm.wiring import Context
 
@@ -37,34 +38,41 @@ def command(
 
     Exits with 1 if there is nothing to say.
     """
-    from cfslurm.cli.output import print_json
+    from cfslurm.cli.output import note, print_json
     from cfslurm.core.report.plan_table import explain_plan
 
     context = context_of(ctx)
     sentences: tuple[str, ...] = ()
+    read: Age | None = None
     if target.replace("_", "").replace("+", "").isdigit():
         sentences = _sentences_of_job(target, context)
     if not sentences:
-        plan = _plan_of(target, context)
+        plan, read = _plan_of(target, context)
         sentences = explain_plan(plan, group=group, variant=variant, node_class=node_class)
     if as_json:
-        print_json("cfslurm.explain/1", sentences=sentences)
+        print_json("cfslurm.explain/1", age=read, sentences=sentences)
     else:
+        if read is not None:
+            note(read.text)
         click.echo("\n".join(sentences) or "the plan says nothing of that")
     return None if sentences else 1
 
 
-def _plan_of(target: str, context: Context) -> Plan:
+def _plan_of(target: str, context: Context) -> tuple[Plan, Age | None]:
+    """The plan of a file, made now, with the age of the cluster; or that of a run, as it was made."""
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.adapters.validated import validate_json
+    from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.planner.plan import Plan
     from cfslurm.core.run.names import PLAN
     from cfslurm.wiring.planning import load, make
 
     if Path(target).is_file():
-        return make(load(Path(target), context), context, say=say).plan
+        loaded = load(Path(target), context)
+        planned = make(loaded, context, say=say, freshness=Freshness.FREE_NOW)
+        return planned.plan, age(planned.graph, context)
     store = open_run(context.runs, target, context.environment)
-    return validate_json(Plan, store.read_json(PLAN), f"{store.path}/{PLAN}")
+    return validate_json(Plan, store.read_json(PLAN), f"{store.path}/{PLAN}"), None
 
 
 def _sentences_of_job(job_id: str, context: Context) -> tuple[str, ...]:

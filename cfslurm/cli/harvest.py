@@ -3,27 +3,118 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cfslurm.cli.common import context_of
+from cfslurm.cli.common import age, context_of, freshness_of, json_option, last_known_option
+from cfslurm.errors import UserInputError
+
+if TYPE_CHECKING:
+    from cfslurm.core.hardware.age import Age
+    from cfslurm.core.hardware.diff import Change
+    from cfslurm.core.hardware.graph import HardwareGraph
+    from cfslurm.wiring import Context
+
+_RECORDED = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(
     name="harvest",
-    epilog="Example:  cfslurm harvest -o hardware.json   (then, anywhere: "
-    "cfslurm plan workflow.yaml --hardware hardware.json)",
+    epilog="Examples:  cfslurm harvest -o hardware.json   (then, anywhere: cfslurm plan workflow.yaml "
+    "--hardware hardware.json)   ·   cfslurm harvest --diff hardware.json   ·   "
+    "cfslurm harvest --diff june.json --against july.json",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write into this file.")
+@click.option(
+    "--diff", "old", type=_RECORDED, metavar="OLD",
+    help="Say what has changed since this harvest. Exits with 1 if something else than use has.",
+)  # fmt: skip
+@click.option(
+    "--against", "new", type=_RECORDED, metavar="NEW",
+    help="With --diff: compare with this harvest, not with the cluster as it is now.",
+)  # fmt: skip
+@click.option("--with-use", is_flag=True, help="With --diff: say too what is busy or free.")
+@last_known_option
+@json_option
 @click.pass_context
-def command(ctx: click.Context, *, output: Path | None) -> None:
-    """Read the whole cluster into one JSON document: nodes, GPUs, partitions, limits, topology."""
+def command(
+    ctx: click.Context,
+    *,
+    output: Path | None,
+    old: Path | None,
+    new: Path | None,
+    with_use: bool,
+    asked: str | None,
+    as_json: bool,
+) -> int | None:
+    """Read the whole cluster into one JSON document: nodes, GPUs, partitions, limits, topology.
+
+    With --diff, say what has changed since an older one.
+    """
+    from cfslurm.core.hardware.parts import Freshness
+
+    if old is None and (new is not None or with_use):
+        raise UserInputError(
+            "--against and --with-use belong to --diff",
+            remedy="Name the older harvest: cfslurm harvest --diff OLD.",
+        )
+    if new is not None and output is not None:
+        raise UserInputError(
+            "--against reads no cluster that -o could write", remedy="Leave one of them out."
+        )
+    context = context_of(ctx)
+    before = _recorded(old) if old else None
+    graph = _recorded(new) if new else context.harvest(freshness_of(asked, Freshness.NOW))
+    if output is not None:
+        _write(graph, output)
+    if before is None:
+        if output is None:
+            _print(graph, context)
+        return None
+    ages = (age(before, context, file=old), age(graph, context, file=new))
+    return _report(before, graph, ages, with_use=with_use, as_json=as_json)
+
+
+def _recorded(path: Path) -> HardwareGraph:
+    from cfslurm.core.hardware.graph import HardwareGraph
+    from cfslurm.wiring.reading import HARVEST, recorded
+
+    return recorded(HardwareGraph, path, HARVEST)
+
+
+def _write(graph: HardwareGraph, path: Path) -> None:
     from cfslurm.adapters.files import json_text, write_atomic
     from cfslurm.cli.output import note
 
-    graph = context_of(ctx).harvest()
-    if output is None:
-        click.echo(json_text(graph), nl=False)
-        return
-    write_atomic(output, json_text(graph).encode())
-    note(f"wrote {output}: {len(graph.nodes)} nodes of {graph.controller.cluster}")
+    write_atomic(path, json_text(graph).encode())
+    note(f"wrote {path}: {len(graph.nodes)} nodes of {graph.controller.cluster}")
+
+
+def _print(graph: HardwareGraph, context: Context) -> None:
+    """The document has its dates in itself; people get its age too."""
+    from cfslurm.adapters.files import json_text
+    from cfslurm.cli.output import note
+
+    click.echo(json_text(graph), nl=False)
+    note(age(graph, context).text)
+
+
+def _report(
+    old: HardwareGraph, new: HardwareGraph, ages: tuple[Age, Age], *, with_use: bool, as_json: bool
+) -> int | None:
+    from cfslurm.cli.output import print_json
+    from cfslurm.core.hardware.diff import Kind, diff, matters
+    from cfslurm.core.report.diff_text import diff_text
+
+    found = diff(old, new)
+    shown: tuple[Change, ...] = tuple(
+        change for change in found if with_use or change.kind is not Kind.USE
+    )
+    if as_json:
+        print_json("cfslurm.harvest_diff/1", old=ages[0], new=ages[1], changes=shown)
+    else:
+        click.echo(f"old: {ages[0].text}\nnew: {ages[1].text}\n{diff_text(shown)}")
+        if len(found) > len(shown):
+            click.echo(f"{len(found) - len(shown)} of use are not told; --with-use tells them.")
+    return 1 if matters(found) else None

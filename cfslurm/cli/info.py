@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from cfslurm.cli.common import context_of, json_option
+from cfslurm.cli.common import (
+    age,
+    context_of,
+    fresh_option,
+    freshness_of,
+    json_option,
+    last_known_option,
+)
 
 
 @click.command(
@@ -12,17 +19,26 @@ from cfslurm.cli.common import context_of, json_option
     epilog="Examples:  cfslurm info   ·   cfslurm info -N   ·   cfslurm info --json.   See also: sinfo(1)",
 )
 @click.option("-N", "--nodes", "by_node", is_flag=True, help="One line for each node.")
+@fresh_option
+@last_known_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, by_node: bool, as_json: bool) -> None:
-    """Show partitions, GPU types, what is free now, and the limits that hold."""
-    from cfslurm.cli.output import print_json
+def command(ctx: click.Context, *, by_node: bool, asked: str | None, as_json: bool) -> None:
+    """Show partitions, GPU types, what is free now, and the limits that hold.
+
+    Slurm's answers are kept for some seconds, so that looking often costs it little.
+    """
+    from cfslurm.cli.output import note, print_json
+    from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.report.cluster_table import gpu_rows, info_text, nodes_text
 
-    graph = context_of(ctx).harvest()
+    context = context_of(ctx)
+    graph = context.harvest(freshness_of(asked, Freshness.LIMITS))
+    read = age(graph, context)
     if as_json:
         rows = graph.nodes if by_node else gpu_rows(graph)
         schema = "cfslurm.nodes/1" if by_node else "cfslurm.info/1"
-        print_json(schema, warnings=graph.warnings, cluster=graph.controller, rows=rows)
+        print_json(schema, warnings=graph.warnings, age=read, cluster=graph.controller, rows=rows)
     else:
+        note(read.text)
         click.echo(nodes_text(graph) if by_node else info_text(graph))

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from cfslurm.cli.common import context_of, json_option, say, workflow_argument
+from cfslurm.cli.common import (
+    age,
+    context_of,
+    fresh_option,
+    freshness_of,
+    json_option,
+    say,
+    workflow_argument,
+)
 
 
 @click.command(
@@ -28,6 +36,7 @@ from cfslurm.cli.common import context_of, json_option, say, workflow_argument
 @click.option(
     "--save-catalog", type=click.Path(path_type=Path), help="Record the model variants found."
 )
+@fresh_option
 @json_option
 @click.pass_context
 def command(
@@ -39,19 +48,26 @@ def command(
     hardware: Path | None,
     catalog: Path | None,
     save_catalog: Path | None,
+    asked: str | None,
     as_json: bool,
 ) -> None:
     """Choose variant, node class, parallelism and share for everything in FILE.
 
-    Prints what was chosen and what was not, with the reasons. Submits nothing.
+    Prints what was chosen and what was not, with the reasons. Submits nothing. What is free is always
+    asked anew; settings and limits may be as old as the site allows.
     """
     from cfslurm.adapters.files import json_text, write_atomic
     from cfslurm.cli.output import note, print_json
+    from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.report.plan_table import Detail, plan_text
     from cfslurm.wiring.planning import load, make
 
     context = context_of(ctx)
-    planned = make(load(file, context), context, say=say, hardware=hardware, catalog_file=catalog)
+    planned = make(
+        load(file, context), context, say=say, hardware=hardware, catalog_file=catalog,
+        freshness=freshness_of(asked, Freshness.FREE_NOW),
+    )  # fmt: skip
+    read = age(planned.graph, context, file=hardware)
     if output is not None:
         write_atomic(output, json_text(planned.plan).encode())
         note(f"wrote {output}; `cfslurm submit {output}` submits exactly this")
@@ -59,6 +75,7 @@ def command(
         write_atomic(save_catalog, json_text(planned.catalog).encode())
         note(f"wrote {save_catalog}")
     if as_json:
-        print_json("cfslurm.planned/1", plan=planned.plan)
+        print_json("cfslurm.planned/1", age=read, plan=planned.plan)
     else:
+        note(read.text)
         click.echo(plan_text(planned.plan, Detail.EVERYTHING if show_all else Detail.REASONS))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cfslurm.cli.common import context_of, json_option, say, workflow_argument
+from cfslurm.cli.common import age, context_of, json_option, say, workflow_argument
 
 if TYPE_CHECKING:
+    from cfslurm.core.hardware.age import Age
     from cfslurm.core.render.submission import Submission
     from cfslurm.core.slurm.sbatch import Feasibility
     from cfslurm.wiring.running import Submitted
@@ -37,6 +38,7 @@ def command(
 
     Safe to run again: a submission that was cut off is finished, not made twice.
     """
+    from cfslurm.cli.output import note
     from cfslurm.core.report.plan_table import Detail, plan_text
     from cfslurm.wiring.planning import load, make
     from cfslurm.wiring.running import finish_run, interrupted_run, start_run
@@ -46,10 +48,13 @@ def command(
     cut_off = None if dry_run else interrupted_run(loaded.digest, context)
     if cut_off is not None:
         click.echo(f"finishing run {cut_off.run_id}, whose submission was cut off", err=True)
-        _report(finish_run(cut_off, context, say=say), parsable=parsable, as_json=as_json)
+        done = finish_run(cut_off, context, say=say)
+        _report(done, None, parsable=parsable, as_json=as_json)
         return
     planned = make(loaded, context, say=say)
+    read = age(planned.graph, context)
     if not (quiet or parsable or as_json):
+        note(read.text)
         click.echo(plan_text(planned.plan, Detail.CHOSEN))
         click.echo("What was not taken, and why: cfslurm plan FILE, cfslurm explain FILE GROUP.\n")
     if dry_run:
@@ -58,13 +63,13 @@ def command(
         run_dir = context.runs / "RUN-ID"
         compiled = compile_for(planned, context, run_id="RUN-ID", run_dir=run_dir)
         _report_dry_run(
-            compiled.submission, check_feasible(compiled.submission, context), as_json=as_json
+            compiled.submission, check_feasible(compiled.submission, context), read, as_json=as_json
         )
         return
-    _report(start_run(planned, context, say=say), parsable=parsable, as_json=as_json)
+    _report(start_run(planned, context, say=say), read, parsable=parsable, as_json=as_json)
 
 
-def _report(done: Submitted, *, parsable: bool, as_json: bool) -> None:
+def _report(done: Submitted, read: Age | None, *, parsable: bool, as_json: bool) -> None:
     from cfslurm.cli.output import print_json
 
     run_id = done.description.run_id
@@ -75,7 +80,7 @@ def _report(done: Submitted, *, parsable: bool, as_json: bool) -> None:
     if parsable:
         click.echo(run_id)
     elif as_json:
-        print_json("cfslurm.submit/1", run_id=run_id, directory=str(done.path), jobs=jobs)
+        print_json("cfslurm.submit/1", age=read, run_id=run_id, directory=str(done.path), jobs=jobs)
     else:
         from cfslurm.core.report.tables import table
 
@@ -101,14 +106,14 @@ def _what(submission: Submission, key: str) -> str:
 
 
 def _report_dry_run(
-    submission: Submission, answers: dict[str, Feasibility], *, as_json: bool
+    submission: Submission, answers: dict[str, Feasibility], read: Age, *, as_json: bool
 ) -> None:
     from cfslurm.cli.output import print_json
     from cfslurm.stages.submit import options_of
 
     later = {job.key: f"<{job.key}>" for job in submission.jobs}
     if as_json:
-        print_json("cfslurm.dry_run/1", submission=submission, test_only=answers)
+        print_json("cfslurm.dry_run/1", age=read, submission=submission, test_only=answers)
         return
     for job in submission.jobs:
         words = " ".join(("sbatch --parsable --hold", *options_of(submission, job, later)))

@@ -17,6 +17,7 @@ from cfslurm.core.site.settings import Settings
 if TYPE_CHECKING:
     from cfslurm.adapters.model_store import DirectoryStore
     from cfslurm.core.hardware.graph import HardwareGraph
+    from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.models.engines import Engine
     from cfslurm.core.run.sources import ModelSources
     from cfslurm.core.site.model import Site
@@ -54,19 +55,11 @@ class Context:
 
         return load_site(self.site_file)
 
-    def harvest(self) -> HardwareGraph:
-        """The cluster as it is now."""
-        from cfslurm.adapters.cluster_text import TextReader
-        from cfslurm.adapters.resources import shipped_text
-        from cfslurm.core.hardware.gpus import read_catalogue
-        from cfslurm.stages.harvest import harvest
+    def harvest(self, freshness: Freshness) -> HardwareGraph:
+        """The cluster as it is now, or as Slurm has said before where that is fresh enough."""
+        from cfslurm.wiring.reading import read_cluster
 
-        return harvest(
-            reader=TextReader(self.run, user=self.environment.user),
-            catalogue=read_catalogue(shipped_text("core/hardware/gpus.csv")),
-            site=self.site,
-            harvested_at=self.utc(),
-        )
+        return read_cluster(self, freshness)
 
     def engines(self) -> Mapping[str, Engine]:
         """The engines of this site."""

@@ -14,6 +14,7 @@ from typing import Literal
 from cfslurm import __version__
 from cfslurm.adapters.process import which
 from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.hardware.parts import Freshness
 from cfslurm.core.slurm import srun
 from cfslurm.core.slurm.units import human_bytes
 from cfslurm.errors import CfslurmError
@@ -105,7 +106,7 @@ def _solver() -> Check:
 def _controller(context: Context) -> tuple[HardwareGraph | None, Check]:
     started = context.clock.monotonic()
     try:
-        graph = context.harvest()
+        graph = context.harvest(Freshness.NOW)
     except CfslurmError as error:
         return None, Check(name="Slurm", grade="fail", detail=error.message, remedy=error.remedy)
     took_ms = (context.clock.monotonic() - started) * 1000

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from cfslurm.adapters.files import read_json
 from cfslurm.adapters.item_files import load_items
@@ -16,6 +15,7 @@ from cfslurm.adapters.solver import solve
 from cfslurm.adapters.validated import validate_json
 from cfslurm.adapters.workflow_file import dump_workflow, load_workflow
 from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.hardware.parts import Freshness
 from cfslurm.core.models.quality import read_scores
 from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.plan import Plan
@@ -24,9 +24,9 @@ from cfslurm.errors import UserInputError
 from cfslurm.stages.catalogue import discover
 from cfslurm.stages.plan import Planning, make_plan
 from cfslurm.wiring import Context
+from cfslurm.wiring.reading import HARVEST, recorded
 
 Say = Callable[[str], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +111,11 @@ def make(
     say: Say,
     hardware: Path | None = None,
     catalog_file: Path | None = None,
+    freshness: Freshness = Freshness.NOW,
 ) -> Planned:
     """Harvest, discover, plan; a recorded cluster or catalogue stands in where one is named.
+
+    ``freshness`` says how old what Slurm has said may be where no recorded cluster is named.
 
     Raises:
         SlurmUnavailableError: slurmctld does not answer.
@@ -121,15 +124,15 @@ def make(
     """
     if hardware is None:
         say("reading the cluster")
-        graph = context.harvest()
+        graph = context.harvest(freshness)
     else:
-        graph = _recorded(HardwareGraph, hardware, "cfslurm harvest -o hardware.json")
+        graph = recorded(HardwareGraph, hardware, HARVEST)
     if loaded.plan is not None:
         return Planned(loaded=loaded, graph=graph, catalog=None, plan=loaded.plan)
     catalog = (
         _discover(loaded, context, say)
         if catalog_file is None
-        else _recorded(ModelCatalog, catalog_file, "cfslurm plan --save-catalog catalog.json")
+        else recorded(ModelCatalog, catalog_file, "cfslurm plan --save-catalog catalog.json")
     )
     say("planning")
     planning = Planning(
@@ -157,13 +160,3 @@ def _discover(loaded: Loaded, context: Context, say: Say) -> ModelCatalog:
         discovered_at=context.utc(),
         progress=say,
     )
-
-
-def _recorded(kind: type[T], path: Path, how: str) -> T:
-    try:
-        data = read_json(path)
-    except (OSError, ValueError) as error:
-        raise UserInputError(
-            f"cannot read {path}: {error}", remedy=f"Write it with `{how}`."
-        ) from error
-    return validate_json(kind, data, str(path))
