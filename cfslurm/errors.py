@@ -120,10 +120,14 @@ class HubError(CfslurmError):
 
 
 class HubUnavailableError(HubError):
-    """The Hub gave no usable answer; trying again can help."""
+    """The Hub gave no usable answer; trying again can help, after ``wait_s`` where the Hub says so."""
 
     exit_code = 75
     transient = True
+
+    def __init__(self, message: str, *, remedy: str, wait_s: float = 0.0) -> None:
+        super().__init__(message, remedy=remedy)
+        self.wait_s = wait_s
 
 
 class HubAccessError(HubError):

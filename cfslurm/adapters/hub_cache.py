@@ -1,7 +1,8 @@
-"""Remembers what a Hub said of a commit: that never changes.
+"""Remembers what a Hub said.
 
-Listings of files and small JSON files are kept for good, by endpoint, repository and commit. What a
-branch points to and who names whom as base change every day: those are always asked.
+What is said of a commit never changes and is kept for good: listings of files, small files, headers of
+weights. What a branch points to, who names whom as base, and what scanners say change slowly and are
+kept for about a day. Kept are answers, never refusals; the token is no part of them.
 """
 
 from __future__ import annotations
@@ -12,26 +13,33 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cfslurm.adapters.files import read_json, write_atomic
 from cfslurm.core.documents import Json, to_json
-from cfslurm.core.models.hub import FileRecord, RepoRecord
+from cfslurm.core.models.headers import WeightsHeader
+from cfslurm.core.models.hub import FileRecord, HubSearch, RepoRecord, Security
+from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import ModelFile, Variant
-from cfslurm.ports import Hub
+from cfslurm.ports import Clock, Hub
 
-_SCHEMA = "cfslurm.hub_answer/1"
+_SCHEMA = "cfslurm.hub_answer/2"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+Answer = TypeVar("Answer")
 
 
 class CachedHub:
     """A Hub that is asked once. The folder is the user's own: it also knows of private models.
 
-    A cache that cannot be read or written costs time and nothing else.
+    What changes is asked again after ``lists_live_s``; 0 asks for it every time. A cache that cannot
+    be read or written costs time and nothing else.
     """
 
-    def __init__(self, hub: Hub, folder: Path) -> None:
+    def __init__(self, hub: Hub, folder: Path, *, clock: Clock, lists_live_s: float) -> None:
         self._hub = hub
         self._folder = folder
+        self._clock = clock
+        self._lists_live_s = lists_live_s
         self.endpoint = hub.endpoint
 
     def ping(self) -> None:
@@ -39,26 +47,61 @@ class CachedHub:
         self._hub.ping()
 
     def repository(self, repo_id: str, revision: str) -> RepoRecord:
-        """A repository and the commit behind a branch, tag or commit; always asked."""
-        return self._hub.repository(repo_id, revision)
+        """A repository and the commit behind a branch, tag or commit."""
+        return self._kept_a_while(
+            RepoRecord,
+            ("repository", repo_id, revision),
+            lambda: self._hub.repository(repo_id, revision),
+        )
 
-    def quantized_children(self, repo_id: str, *, limit: int) -> tuple[RepoRecord, ...]:
-        """Repositories that name this one as the base they are quantized from; always asked."""
-        return self._hub.quantized_children(repo_id, limit=limit)
+    def search(self, query: HubSearch, *, limit: int) -> tuple[RepoRecord, ...]:
+        """Repositories of a kind, most downloaded first; never more than ``limit``."""
+        return self._kept_a_while(
+            tuple[RepoRecord, ...],
+            ("search", query.quantized_from, query.author, query.text, str(limit)),
+            lambda: self._hub.search(query, limit=limit),
+        )
+
+    def security(self, repo_id: str, revision: str) -> Security:
+        """What the Hub's scanners say of a repository."""
+        return self._kept_a_while(
+            Security,
+            ("security", repo_id, revision),
+            lambda: self._hub.security(repo_id, revision),
+        )
 
     def files(self, repo_id: str, revision: str) -> tuple[FileRecord, ...]:
         """All files at a commit, with sizes and hashes, in one listing."""
-        answer = self._remembered(
-            ("files", repo_id, revision), lambda: to_json(self._hub.files(repo_id, revision))
+        return self._kept_for_good(
+            tuple[FileRecord, ...],
+            ("files", repo_id, revision),
+            lambda: self._hub.files(repo_id, revision),
         )
-        records = _records(answer)
-        return self._hub.files(repo_id, revision) if records is None else records
 
     def read_json(self, repo_id: str, revision: str, path: str) -> Json:
         """The content of a small JSON file."""
-        return self._remembered(
+        return self._kept_for_good(
+            None,
             ("json", repo_id, revision, path),
             lambda: self._hub.read_json(repo_id, revision, path),
+        )
+
+    def read_text(self, repo_id: str, revision: str, path: str) -> str:
+        """The content of a small text file."""
+        return self._kept_for_good(
+            str,
+            ("text", repo_id, revision, path),
+            lambda: self._hub.read_text(repo_id, revision, path),
+        )
+
+    def weights_header(
+        self, repo_id: str, revision: str, file: FileRecord
+    ) -> WeightsHeader | Refusal:
+        """The header of a safetensors or GGUF file, without its data."""
+        return self._kept_for_good(
+            WeightsHeader | Refusal,
+            ("header", repo_id, revision, file.path, str(file.size_bytes)),
+            lambda: self._hub.weights_header(repo_id, revision, file),
         )
 
     def download(
@@ -67,44 +110,61 @@ class CachedHub:
         """Fetch one file of a variant into a folder; nothing is remembered."""
         return self._hub.download(variant, file, into, progress=progress)
 
-    def _remembered(self, key: tuple[str, ...], ask: Callable[[], Json]) -> Json:
+    def _kept_for_good(self, kind: Any, key: tuple[str, ...], ask: Callable[[], Answer]) -> Answer:
+        """What was said of a commit; of a branch it is asked every time. ``key`` has it third."""
         if not _COMMIT.fullmatch(key[2]):
             return ask()
+        return self._kept(kind, key, ask, live_s=float("inf"))
+
+    def _kept_a_while(self, kind: Any, key: tuple[str, ...], ask: Callable[[], Answer]) -> Answer:
+        """What may be another tomorrow."""
+        return self._kept(kind, key, ask, live_s=self._lists_live_s)
+
+    def _kept(
+        self, kind: Any, key: tuple[str, ...], ask: Callable[[], Answer], *, live_s: float
+    ) -> Answer:
+        """The answer that is remembered, if it is whole and not too old; else a new one."""
         asked: list[Json] = [self.endpoint, *key]
         name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         path = self._folder / f"{name}.json"
+        found = self._read(path, asked, live_s)
+        with contextlib.suppress(ValueError):  # pydantic's error is one
+            if found is not None:
+                answer: Answer = _as(kind, found[0])
+                return answer
+        answer = ask()
+        self._write(path, asked, to_json(answer))
+        return answer
+
+    def _read(self, path: Path, asked: Json, live_s: float) -> tuple[Json] | None:
         with contextlib.suppress(OSError, ValueError, RecursionError):
             match read_json(path):
-                case {"schema": schema, "asked": same, "answer": answer} if (
-                    schema == _SCHEMA and same == asked
-                ):
-                    return answer
-        answer = ask()
-        text = json.dumps({"schema": _SCHEMA, "asked": asked, "answer": answer})
+                case {
+                    "schema": schema,
+                    "asked": same,
+                    "at": int(at) | float(at),
+                    "answer": answer,
+                } if schema == _SCHEMA and same == asked and 0 <= self._clock.now() - at < live_s:
+                    return (answer,)
+        return None
+
+    def _write(self, path: Path, asked: Json, answer: Json) -> None:
+        content = {"schema": _SCHEMA, "asked": asked, "at": self._clock.now(), "answer": answer}
         with contextlib.suppress(OSError):
             if not self._folder.is_dir():
                 self._folder.mkdir(parents=True, mode=0o700)
                 self._folder.chmod(0o700)
-            write_atomic(path, text.encode(), mode=0o600)
+            write_atomic(path, json.dumps(content).encode(), mode=0o600)
+
+
+def _as(kind: Any, answer: Json) -> Any:
+    """An answer as it was given.
+
+    Raises:
+        ValueError: something else stands there.
+    """
+    if kind is None:
         return answer
+    from cfslurm.adapters.validated import adapter  # heavy
 
-
-def _records(answer: Json) -> tuple[FileRecord, ...] | None:
-    """File records as this adapter writes them; None if something else stands there."""
-    if not isinstance(answer, list):
-        return None
-    records = []
-    for entry in answer:
-        match entry:
-            case {
-                "path": str(path),
-                "size_bytes": int(size),
-                "sha256": str(sha256),
-                "git_sha1": str(git_sha1),
-            }:
-                records.append(
-                    FileRecord(path=path, size_bytes=size, sha256=sha256, git_sha1=git_sha1)
-                )
-            case _:
-                return None
-    return tuple(records)
+    return adapter(kind).validate_json(json.dumps(answer))

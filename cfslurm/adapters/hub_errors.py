@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ def translated(library: Any, asked: Asked) -> Iterator[None]:
             refuse(cause.response.status_code, cause.response.headers, asked, error)
         _unavailable(asked, error, kind=type(cause or error).__name__)
     except _http_error(library) as error:
+        if type(error).__name__ == "TooManyRedirects":
+            raise HubError(
+                f"the Hub at {asked.endpoint} sends questions about {asked.thing} round in circles",
+                remedy="Name another repository, or check the proxy or mirror on the way.",
+            ) from error
         _unavailable(asked, error, kind=type(error).__name__)
     except OSError as error:
         if error.errno is not None:
@@ -82,9 +88,12 @@ def refuse(
         gets for private and for missing repositories alike.
     """
     if status == 429:
+        wait_s = _wait_s(headers)
+        when = f"{wait_s:g} s" if wait_s else "five minutes"
         raise HubUnavailableError(
             f"the Hub at {asked.endpoint} has been asked too often from here",
-            remedy="Wait five minutes; who has logged in with `hf auth login` may ask more often.",
+            remedy=f"Wait {when}; who has logged in with `hf auth login` may ask more often.",
+            wait_s=wait_s,
         ) from error
     if status == 408 or status >= 500:
         raise HubUnavailableError(
@@ -98,6 +107,16 @@ def refuse(
         repo=asked.repo_id, revision=asked.revision, path=asked.path, status=status
     )
     raise kind(words, remedy=remedy) from error
+
+
+def _wait_s(headers: Mapping[str, str]) -> float:
+    """How long a Hub asks to be left alone; 0 where it does not say.
+
+    Source: hub-docs, rate-limits: ``RateLimit: "api";r=0;t=SECONDS``; RFC 9110: ``Retry-After``.
+    """
+    limit = re.search(r";\s*t=(\d{1,6})", headers.get("RateLimit", ""))
+    after = re.fullmatch(r"\s*(\d{1,6})\s*", headers.get("Retry-After", ""))
+    return float(max(int(found[1]) if found else 0 for found in (limit, after)))
 
 
 _CODES = {401: "RepoNotFound", 404: "RepoNotFound"}

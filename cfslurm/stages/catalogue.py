@@ -4,60 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from cfslurm.core.models.discover import (
-    BaseModel,
-    Contents,
-    documents_to_read,
-    has_safetensors,
-    is_addressable,
-    read_base,
-    variants_of,
-)
-from cfslurm.core.models.hub import RepoRecord
-from cfslurm.core.models.quality import Score
+from cfslurm.core.models.candidates import BaseModel, Contents
+from cfslurm.core.models.discover import is_addressable, read_base, variants_of
+from cfslurm.core.models.hub import HubSearch, RepoRecord
+from cfslurm.core.models.kinship import is_kin
+from cfslurm.core.models.policy import Standards
 from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import CatalogEntry, ModelCatalog, RejectedVariant, Variant
 from cfslurm.core.workflow.model import Model
-from cfslurm.errors import HubError
+from cfslurm.errors import HubError, HubUnavailableError
 from cfslurm.ports import Clock, Hub
+from cfslurm.stages.contents import MOST_HEADERS, MOST_HEADERS_OF_NAMED, read_contents
 from cfslurm.stages.retrying import retrying
 
 _MOST_CHILDREN = 50
+_MOST_OF_AN_AUTHOR = 20
+_MOST_REPOSITORIES = 80
 _THREADS = 4
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Sources:
+class Sources:
+    """Whom a catalogue is made from. ``progress`` is told, in words for the user, what is looked at."""
+
     hub: Hub
-    scores: Mapping[str, Score]
     clock: Clock
     progress: Callable[[str], None]
-    threads: Executor
 
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Ask the Hub, again where that can help."""
         return retrying(question, clock=self.clock)
 
 
-def discover(
-    models: Mapping[str, Model],
-    *,
-    hub: Hub,
-    scores: Mapping[str, Score],
-    clock: Clock,
-    discovered_at: str,
-    progress: Callable[[str], None],
-) -> ModelCatalog:
-    """Find the variants of every model: the model itself, and what names it as its base.
+@dataclass(slots=True, kw_only=True)
+class _Family:
+    """The repositories that are looked at for one model, the base first, and what is to be said of it."""
 
-    Of the quantized children the most downloaded 50 are looked at. What was found and not taken is
-    listed with the reason. A model without any variant is an entry without variants, for the planner
-    to explain. ``progress`` is told, in words for the user, what is looked at.
+    base: RepoRecord
+    records: dict[str, RepoRecord] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, found: Iterable[RepoRecord]) -> None:
+        for record in found:
+            if len(self.records) < _MOST_REPOSITORIES:
+                self.records.setdefault(record.repo_id, record)
+
+
+def discover(
+    models: Mapping[str, Model], *, sources: Sources, standards: Standards, discovered_at: str
+) -> ModelCatalog:
+    """Find the variants of every model.
+
+    Looked at are the model itself; the most downloaded 50 that name it as the base they are quantized
+    from; what its own organization and some trusted quantizers have published under its name. What was
+    found and not taken is listed with the reason, also where the Hub fails for one of them. A model
+    without any variant is an entry without variants, for the planner to explain.
 
     Raises:
         HubAccessError: a model is missing, private, or lacks the revision; or it is gated, and nobody
@@ -65,50 +71,92 @@ def discover(
         HubUnavailableError: the Hub does not answer, also when asked again.
     """
     with ThreadPoolExecutor(max_workers=_THREADS) as threads:
-        sources = _Sources(hub=hub, scores=scores, clock=clock, progress=progress, threads=threads)
-        entries = {name: _entry(model, sources) for name, model in models.items()}
-    return ModelCatalog(endpoint=hub.endpoint, discovered_at=discovered_at, models=entries)
+        entries = {
+            name: _entry(model, sources, standards, threads) for name, model in models.items()
+        }
+    return ModelCatalog(endpoint=sources.hub.endpoint, discovered_at=discovered_at, models=entries)
 
 
-def _entry(model: Model, sources: _Sources) -> CatalogEntry:
-    hub = sources.hub
-    published = sources.ask(partial(hub.repository, model.repo, model.revision))
-    children = sources.ask(lambda: hub.quantized_children(published.repo_id, limit=_MOST_CHILDREN))
-    records = {record.repo_id: record for record in (published, *children)}
-    if model.variant is not None and "/" in model.variant and model.variant not in records:
-        wanted = model.variant
-        records[wanted] = sources.ask(partial(hub.repository, wanted, "main"))
-    records[published.repo_id] = published  # at the workflow's revision, also if it is listed
+def _entry(model: Model, sources: Sources, standards: Standards, threads: Executor) -> CatalogEntry:
+    family = _family(model, sources, standards.policy.quantizers, threads)
+    published, records = family.base, tuple(family.records.values())
     sources.progress(f"{published.repo_id}: looking at {len(records)} repositories")
     named = {published.repo_id, model.variant}
-    read = sources.threads.map(
-        lambda record: _contents(record, sources, is_named=record.repo_id in named),
-        records.values(),
+    read = tuple(
+        threads.map(
+            lambda record: _contents(record, sources, is_named=record.repo_id in named),
+            records,
+        )
     )
-    return _judged(model, published, records.values(), tuple(read), sources.scores)
+    return _judged(model, family, read, standards)
+
+
+def _family(
+    model: Model, sources: Sources, quantizers: Iterable[str], threads: Executor
+) -> _Family:
+    hub = sources.hub
+    published = sources.ask(partial(hub.repository, model.repo, model.revision))
+    family = _Family(base=published, records={published.repo_id: published})
+    names = tuple(dict.fromkeys((published.repo_id, model.repo)))
+    if len(names) > 1:
+        family.notes.append(f"{model.repo} is now {published.repo_id}")
+    if model.variant is not None and "/" in model.variant:
+        wanted = model.variant
+        family.add([sources.ask(partial(hub.repository, wanted, "main"))])
+    for name in names:
+        _search(family, sources, HubSearch(quantized_from=name), _MOST_CHILDREN)
+    author, _, text = published.repo_id.partition("/")
+    authors = dict.fromkeys((author, *quantizers))
+    searches = [HubSearch(author=name, text=text) for name in authors]
+    looked = threads.map(lambda query: _found(sources, query, _MOST_OF_AN_AUTHOR), searches)
+    for query, found in zip(searches, looked, strict=True):
+        if isinstance(found, HubError):
+            family.notes.append(
+                f"repositories of {query.author} could not be listed: {found.message}"
+            )
+        else:
+            family.add(record for record in found if is_kin(record, published, names))
+    return family
+
+
+def _search(family: _Family, sources: Sources, query: HubSearch, limit: int) -> None:
+    found = _found(sources, query, limit)
+    if isinstance(found, HubUnavailableError):
+        raise found
+    if isinstance(found, HubError):  # a mirror that has files and no lists
+        family.notes.append(f"what is quantized from it could not be listed: {found.message}")
+    else:
+        family.add(found)
+
+
+def _found(sources: Sources, query: HubSearch, limit: int) -> tuple[RepoRecord, ...] | HubError:
+    try:
+        return sources.ask(partial(sources.hub.search, query, limit=limit))
+    except HubError as error:
+        return error
 
 
 def _judged(
     model: Model,
-    published: RepoRecord,
-    records: Iterable[RepoRecord],
+    family: _Family,
     read: tuple[Contents | RejectedVariant | HubError, ...],
-    scores: Mapping[str, Score],
+    standards: Standards,
 ) -> CatalogEntry:
+    published = family.base
     base = _base(published, read[0])
     variants: list[Variant] = []
     rejected: list[RejectedVariant] = []
-    for record, found in zip(records, read, strict=True):
+    for record, found in zip(family.records.values(), read, strict=True):
         if isinstance(found, HubError):
             reason = found.message
             rejected.append(RejectedVariant(repo_id=record.repo_id, quantization="", reason=reason))
         elif isinstance(found, RejectedVariant):
             rejected.append(found)
         else:
-            taken, refused = variants_of(found, base=base, model=model, scores=scores)
+            taken, refused = variants_of(found, base=base, model=model, standards=standards)
             variants.extend(taken)
             rejected.extend(refused)
-    if not variants and isinstance(read[0], HubError):
+    if isinstance(read[0], HubError) and (not variants or read[0].transient):
         raise read[0]
     variants.sort(key=lambda variant: (-variant.quality, variant.weights_bytes, variant.id))
     return CatalogEntry(
@@ -116,6 +164,7 @@ def _judged(
         revision=published.revision,
         variants=tuple(variants),
         rejected=tuple(rejected),
+        notes=tuple(family.notes),
     )
 
 
@@ -132,26 +181,19 @@ def _base(published: RepoRecord, read: Contents | RejectedVariant | HubError) ->
 
 
 def _contents(
-    record: RepoRecord, sources: _Sources, *, is_named: bool
+    record: RepoRecord, sources: Sources, *, is_named: bool
 ) -> Contents | RejectedVariant | HubError:
-    """Files and configuration of a repository, or why the Hub refuses them for good.
+    """What a repository holds, or why the Hub does not say it.
 
     A private repository is read only if the workflow names it: the cache is shared.
     """
-    hub, repo_id, revision = sources.hub, record.repo_id, record.revision
     if record.is_private and not is_named:
         reason = "it is private; name it under variant: if it may lie in a shared cache"
-        return RejectedVariant(repo_id=repo_id, quantization="", reason=reason)
+        return RejectedVariant(repo_id=record.repo_id, quantization="", reason=reason)
     if not is_addressable(record):
         return Contents(record=record, files=())
+    most = MOST_HEADERS_OF_NAMED if is_named else MOST_HEADERS
     try:
-        files = sources.ask(partial(hub.files, repo_id, revision))
-        names = documents_to_read(files) if is_named or has_safetensors(files) else ()
-        documents = {
-            name: sources.ask(partial(hub.read_json, repo_id, revision, name)) for name in names
-        }
+        return read_contents(record, sources.hub, sources.ask, most_headers=most)
     except HubError as error:
-        if error.transient:
-            raise
         return error
-    return Contents(record=record, files=files, documents=documents)

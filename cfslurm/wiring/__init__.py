@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cfslurm.core.hardware.graph import HardwareGraph
     from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.models.engines import Engine
+    from cfslurm.core.models.policy import Standards
     from cfslurm.core.run.sources import ModelSources
     from cfslurm.core.site.model import Site
     from cfslurm.ports import Clock, Hub, RunCommand
@@ -79,6 +80,16 @@ class Context:
             model_cache_tiers=self.settings.texts("model_cache_tiers"),
         )
 
+    @property
+    def standards(self) -> Standards:
+        """What variants are measured by: how good each is, and what this site and this user allow."""
+        from cfslurm.adapters.resources import shipped_text
+        from cfslurm.core.models.policy import Standards, read_policy
+        from cfslurm.core.models.quality import read_scores
+
+        scores = read_scores(shipped_text("core/models/quality.csv"))
+        return Standards(scores=scores, policy=read_policy(self.settings))
+
     def store(self, sources: ModelSources) -> DirectoryStore:
         """The model cache."""
         from cfslurm.adapters.model_store import DirectoryStore
@@ -86,14 +97,19 @@ class Context:
         tiers = tuple(Path(tier) for tier in sources.model_cache_tiers)
         return DirectoryStore(Path(sources.model_cache), tiers)
 
-    def hub(self, sources: ModelSources) -> Hub:
-        """The Hub, answers that never change kept in the user's own cache."""
+    def hub(self, sources: ModelSources, *, lists_live_s: float = 86_400.0) -> Hub:
+        """The Hub, its answers kept in the user's own cache; lists for so long, 0 asks anew."""
         from cfslurm.adapters.hub import HuggingFaceHub
         from cfslurm.adapters.hub_cache import CachedHub
 
         cache = self.environment.get("XDG_CACHE_HOME")
         folder = (Path(cache) if cache else self.environment.home / ".cache") / "cfslurm" / "hub"
-        return CachedHub(HuggingFaceHub(sources.hf_endpoint), folder)
+        return CachedHub(
+            HuggingFaceHub(sources.hf_endpoint),
+            folder,
+            clock=self.clock,
+            lists_live_s=lists_live_s,
+        )
 
 
 def live(site: str | None) -> Context:

@@ -10,18 +10,16 @@ from pathlib import Path
 
 from cfslurm.adapters.files import read_json
 from cfslurm.adapters.item_files import load_items
-from cfslurm.adapters.resources import shipped_text
 from cfslurm.adapters.solver import solve
 from cfslurm.adapters.validated import validate_json
 from cfslurm.adapters.workflow_file import dump_workflow, load_workflow
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.parts import Freshness
-from cfslurm.core.models.quality import read_scores
 from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.plan import Plan
 from cfslurm.core.workflow.model import ItemValue, Workflow
 from cfslurm.errors import UserInputError
-from cfslurm.stages.catalogue import discover
+from cfslurm.stages.catalogue import Sources, discover
 from cfslurm.stages.plan import Planning, make_plan
 from cfslurm.wiring import Context
 from cfslurm.wiring.reading import HARVEST, recorded
@@ -154,9 +152,7 @@ def _discover(loaded: Loaded, context: Context, say: Say) -> ModelCatalog:
         return ModelCatalog(endpoint="", discovered_at=context.utc())
     return discover(
         loaded.workflow.models,
-        hub=context.hub(context.sources),
-        scores=read_scores(shipped_text("core/models/quality.csv")),
-        clock=context.clock,
+        sources=Sources(hub=context.hub(context.sources), clock=context.clock, progress=say),
+        standards=context.standards,
         discovered_at=context.utc(),
-        progress=say,
     )

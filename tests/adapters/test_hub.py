@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
+from cfslurm.core.models.hub import HubSearch
 from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.errors import (
     CfslurmError,
@@ -50,7 +51,7 @@ def test_importing_the_adapter_imports_no_library() -> None:
 
 
 def test_children_cost_one_request(hub: HuggingFaceHub, hub_server: HubServer) -> None:
-    assert len(hub.quantized_children(REPO, limit=50)) == 10
+    assert len(hub.search(HubSearch(quantized_from=REPO), limit=50)) == 10
     assert len(hub_server.log) == 1
 
 
@@ -62,7 +63,7 @@ def test_files_cost_one_request(hub: HuggingFaceHub, hub_server: HubServer) -> N
 def test_pages_are_followed_and_the_limit_holds(hub_root: Path, hub_client: None) -> None:
     with serving(hub_root, page=3) as server:
         hub = HuggingFaceHub(server.endpoint)
-        assert len(hub.quantized_children(REPO, limit=7)) == 7
+        assert len(hub.search(HubSearch(quantized_from=REPO), limit=7)) == 7
         assert len(server.log) == 3
         assert len(hub.files(REPO, server.commit(REPO))) == 15
 
@@ -90,7 +91,7 @@ def test_a_listing_does_not_take_the_token_elsewhere(
         fault = Fault(match="/api/models", kind="status", status=200, headers={"Link": link})
         hub_server.faults.add(fault)
         with pytest.raises(HubError):  # the body of the injected answer is no listing
-            hub.quantized_children(REPO, limit=50)
+            hub.search(HubSearch(quantized_from=REPO), limit=50)
         assert other.log == []
 
 
@@ -149,7 +150,7 @@ def test_a_login_page_is_no_hub(hub: HuggingFaceHub, hub_server: HubServer) -> N
 def test_a_large_file_is_not_read_as_json(
     hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cfslurm.adapters.hub._ANSWER_LIMIT_BYTES", 1 << 10)
+    monkeypatch.setattr("cfslurm.adapters.hub_http.ANSWER_LIMIT_BYTES", 1 << 10)
     with pytest.raises(HubError, match="larger than"):
         hub.read_json(REPO, hub_server.commit(REPO), SHARD)
 

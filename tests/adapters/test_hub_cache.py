@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.hub_cache import CachedHub
+from cfslurm.core.models.hub import HubSearch
 from cfslurm.errors import HubAccessError
-from tests.hub.fake import FakeHub
+from tests.hub.fake import FakeClock, FakeHub
 
 pytest_plugins = ("tests.hub.fixtures",)
 
@@ -21,37 +22,94 @@ def commit(fake_hub: FakeHub) -> str:
     return fake_hub.repositories[REPO].commit
 
 
+def cached(hub: FakeHub, folder: Path, clock: FakeClock | None = None) -> CachedHub:
+    return CachedHub(hub, folder, clock=clock or FakeClock(), lists_live_s=100)
+
+
 def answers(hub: CachedHub, commit: str) -> tuple[object, object]:
     return hub.files(REPO, commit), hub.read_json(REPO, commit, "config.json")
 
 
 def test_a_commit_is_asked_once(fake_hub: FakeHub, tmp_path: Path, commit: str) -> None:
-    first = answers(CachedHub(fake_hub, tmp_path / "c"), commit)
+    first = answers(cached(fake_hub, tmp_path / "c"), commit)
     fake_hub.asked.clear()
-    assert answers(CachedHub(fake_hub, tmp_path / "c"), commit) == first
+    assert answers(cached(fake_hub, tmp_path / "c"), commit) == first
     assert fake_hub.asked == []
 
 
-def test_branches_and_children_are_always_asked(fake_hub: FakeHub, tmp_path: Path) -> None:
-    hub = CachedHub(fake_hub, tmp_path)
+def lists(hub: CachedHub, commit: str) -> tuple[object, ...]:
+    return (
+        hub.repository(REPO, "main"),
+        hub.search(HubSearch(quantized_from=REPO), limit=2),
+        hub.security(REPO, commit),
+    )
+
+
+def test_lists_are_asked_again_when_they_are_old(
+    fake_hub: FakeHub, tmp_path: Path, commit: str
+) -> None:
+    clock = FakeClock()
+    first = lists(cached(fake_hub, tmp_path, clock), commit)
+    asked = list(fake_hub.asked)
+    assert len(asked) == 3
+    clock.sleep(99)
+    assert lists(cached(fake_hub, tmp_path, clock), commit) == first
+    assert fake_hub.asked == asked
+    clock.sleep(1)
+    assert lists(cached(fake_hub, tmp_path, clock), commit) == first
+    assert fake_hub.asked == asked * 2
+
+
+def test_a_clock_that_went_back_makes_nothing_last(
+    fake_hub: FakeHub, tmp_path: Path, commit: str
+) -> None:
+    clock = FakeClock()
+    lists(cached(fake_hub, tmp_path, clock), commit)
+    clock.sleep(-50)
+    lists(cached(fake_hub, tmp_path, clock), commit)
+    assert len(fake_hub.asked) == 6
+
+
+def test_who_asks_anew_leaves_the_answer_for_others(
+    fake_hub: FakeHub, tmp_path: Path, commit: str
+) -> None:
+    clock = FakeClock()
+    fresh = CachedHub(fake_hub, tmp_path, clock=clock, lists_live_s=0)
     for _ in range(2):
-        hub.repository(REPO, "main")
-        hub.quantized_children(REPO, limit=2)
+        lists(fresh, commit)
+    lists(cached(fake_hub, tmp_path, clock), commit)
+    assert len(fake_hub.asked) == 6
+
+
+def test_what_a_branch_holds_is_always_asked(fake_hub: FakeHub, tmp_path: Path) -> None:
+    hub = cached(fake_hub, tmp_path)
+    for _ in range(2):
         hub.files(REPO, "main")
         hub.read_json(REPO, "main", "config.json")
-    assert len(fake_hub.asked) == 8
+    assert len(fake_hub.asked) == 4
+
+
+def test_headers_and_texts_are_kept_too(fake_hub: FakeHub, tmp_path: Path, commit: str) -> None:
+    files = {file.path: file for file in fake_hub.files(REPO, commit)}
+    fake_hub.asked.clear()
+    for name in ("model-00001-of-00002.safetensors", "consolidated.safetensors"):
+        first = cached(fake_hub, tmp_path).weights_header(REPO, commit, files[name])
+        assert cached(fake_hub, tmp_path).weights_header(REPO, commit, files[name]) == first
+    text = cached(fake_hub, tmp_path).read_text(REPO, commit, "README.md")
+    assert cached(fake_hub, tmp_path).read_text(REPO, commit, "README.md") == text
+    assert len([asked for asked in fake_hub.asked if asked.startswith("header")]) == 2
 
 
 def test_another_hub_is_another_matter(fake_hub: FakeHub, tmp_path: Path, commit: str) -> None:
-    answers(CachedHub(fake_hub, tmp_path), commit)
+    answers(cached(fake_hub, tmp_path), commit)
     fake_hub.asked.clear()
     fake_hub.endpoint = "http://mirror.invalid"
-    answers(CachedHub(fake_hub, tmp_path), commit)
+    answers(cached(fake_hub, tmp_path), commit)
     assert fake_hub.asked != []
 
 
 def test_refusals_are_not_remembered(fake_hub: FakeHub, tmp_path: Path) -> None:
-    hub = CachedHub(fake_hub, tmp_path)
+    hub = cached(fake_hub, tmp_path)
     gated = fake_hub.repositories["acme/gated"].commit
     for _ in range(2):
         with pytest.raises(HubAccessError):
@@ -60,7 +118,7 @@ def test_refusals_are_not_remembered(fake_hub: FakeHub, tmp_path: Path) -> None:
 
 
 def test_it_is_the_users_own(fake_hub: FakeHub, tmp_path: Path, commit: str) -> None:
-    answers(CachedHub(fake_hub, tmp_path / "c"), commit)
+    answers(cached(fake_hub, tmp_path / "c"), commit)
     assert (tmp_path / "c").stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "c").iterdir()} == {0o600}
 
@@ -69,14 +127,14 @@ def test_it_is_the_users_own(fake_hub: FakeHub, tmp_path: Path, commit: str) -> 
 def test_a_damaged_answer_is_asked_again(
     fake_hub: FakeHub, tmp_path: Path, commit: str, damage: str
 ) -> None:
-    first = answers(CachedHub(fake_hub, tmp_path), commit)
+    first = answers(cached(fake_hub, tmp_path), commit)
     for path in tmp_path.iterdir():
         path.write_text(damage)
-    assert answers(CachedHub(fake_hub, tmp_path), commit) == first
+    assert answers(cached(fake_hub, tmp_path), commit) == first
 
 
 def test_a_forged_listing_is_asked_again(fake_hub: FakeHub, tmp_path: Path, commit: str) -> None:
-    hub = CachedHub(fake_hub, tmp_path)
+    hub = cached(fake_hub, tmp_path)
     first = hub.files(REPO, commit)
     (path,) = tmp_path.iterdir()
     path.write_text(json.dumps({**json.loads(path.read_text()), "answer": [{"path": 3}]}))
@@ -86,7 +144,7 @@ def test_a_forged_listing_is_asked_again(fake_hub: FakeHub, tmp_path: Path, comm
 def test_an_answer_to_another_question_is_no_answer(
     fake_hub: FakeHub, tmp_path: Path, commit: str
 ) -> None:
-    hub = CachedHub(fake_hub, tmp_path)
+    hub = cached(fake_hub, tmp_path)
     config = hub.read_json(REPO, commit, "config.json")
     (path,) = tmp_path.iterdir()
     hub.read_json(REPO, commit, "tokenizer.json")
@@ -99,4 +157,4 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     fake_hub: FakeHub, tmp_path: Path, commit: str
 ) -> None:
     (tmp_path / "c").write_text("a file, no folder")
-    assert answers(CachedHub(fake_hub, tmp_path / "c"), commit)
+    assert answers(cached(fake_hub, tmp_path / "c"), commit)

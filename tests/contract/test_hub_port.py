@@ -8,11 +8,14 @@ import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
 from cfslurm.adapters.hub_cache import CachedHub
+from cfslurm.core.models.headers import WeightsHeader
+from cfslurm.core.models.hub import HubSearch, Security
+from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.errors import HubAccessError, HubError
 from cfslurm.ports import Hub
 from tests.builders import unread_variant
-from tests.hub.fake import FakeHub
+from tests.hub.fake import FakeClock, FakeHub
 from tests.hub.server import HubServer
 
 pytest_plugins = ("tests.hub.fixtures",)
@@ -26,7 +29,12 @@ def hub(
 ) -> Hub:
     hubs: dict[str, Hub] = {
         "real": HuggingFaceHub(hub_server.endpoint),
-        "cached": CachedHub(HuggingFaceHub(hub_server.endpoint), tmp_path / "answers"),
+        "cached": CachedHub(
+            HuggingFaceHub(hub_server.endpoint),
+            tmp_path / "answers",
+            clock=FakeClock(),
+            lists_live_s=3600,
+        ),
         "fake": FakeHub(hub_root),
     }
     return hubs[request.param]
@@ -68,7 +76,7 @@ class TestHub:
         assert hub.repository("acme/gated", "main").is_gated
 
     def test_children_come_most_used_first(self, hub: Hub) -> None:
-        children = hub.quantized_children(REPO, limit=3)
+        children = hub.search(HubSearch(quantized_from=REPO), limit=3)
         assert [child.repo_id for child in children] == [
             "acme/tiny-FP8",
             "quantco/tiny-AWQ",
@@ -78,7 +86,48 @@ class TestHub:
         assert all(len(child.revision) == 40 for child in children)
 
     def test_a_model_without_children_has_none(self, hub: Hub) -> None:
-        assert hub.quantized_children("acme/old", limit=50) == ()
+        assert hub.search(HubSearch(quantized_from="acme/old"), limit=50) == ()
+
+    def test_an_author_is_searched_for_a_name(self, hub: Hub) -> None:
+        found = hub.search(HubSearch(author="quantco", text="TINY-g"), limit=10)
+        assert [record.repo_id for record in found] == ["quantco/tiny-GPTQ", "quantco/tiny-GGUF"]
+        assert found[0].bases == (REPO,)
+        assert hub.search(HubSearch(author="quantco", text="tiny"), limit=1)[0].downloads == 800
+        assert hub.search(HubSearch(author="nobody", text="tiny"), limit=10) == ()
+
+    def test_scanners_are_passed_on(self, hub: Hub, commit: str) -> None:
+        assert hub.security(REPO, commit) == Security(status="safe")
+        pickle = hub.repository("quantco/tiny-pickle", "main")
+        assert hub.security(pickle.repo_id, pickle.revision) == Security(
+            status="unsafe", files=("pytorch_model.bin",)
+        )
+        old = hub.repository("acme/old", "main")
+        assert hub.security("acme/old", old.revision) == Security()
+
+    def test_headers_of_weights_are_read_without_the_weights(
+        self, hub: Hub, commit: str, hub_root: Path
+    ) -> None:
+        files = {file.path: file for file in hub.files(REPO, commit)}
+        name = "model-00001-of-00002.safetensors"
+        header = hub.weights_header(REPO, commit, files[name])
+        assert isinstance(header, WeightsHeader)
+        data = (hub_root / REPO / name).read_bytes()
+        assert sum(row.bytes for row in header.rows) == len(data) - 8 - int.from_bytes(
+            data[:8], "little"
+        )
+        refused = hub.weights_header(REPO, commit, files["consolidated.safetensors"])
+        assert isinstance(refused, Refusal)
+
+    def test_headers_of_gguf_files_are_read(self, hub: Hub) -> None:
+        record = hub.repository("quantco/tiny-GGUF", "main")
+        files = {file.path: file for file in hub.files(record.repo_id, record.revision)}
+        header = hub.weights_header(record.repo_id, record.revision, files["tiny-Q8_0.gguf"])
+        assert isinstance(header, WeightsHeader)
+        assert header.gguf is not None
+        assert (header.gguf.file_type, header.gguf.numbers["embedding_length"]) == (7, 128)
+
+    def test_a_text_is_read(self, hub: Hub, commit: str) -> None:
+        assert hub.read_text(REPO, commit, "README.md").startswith("---")
 
     def test_files_have_sizes_and_one_hash_each(self, hub: Hub, commit: str) -> None:
         files = {file.path: file for file in hub.files(REPO, commit)}

@@ -6,7 +6,7 @@ Source: huggingface_hub's parsing code, 1.22 to 2.4; hub-docs; huggingface.js.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from tests.hub.content import Repository, StoredFile
@@ -25,6 +25,8 @@ def model_info(repository: Repository, query: Mapping[str, list[str]]) -> dict[s
             if key in known and known[key] is not None
         }
     known.pop("baseModels")
+    if query.get("securityStatus"):
+        known["securityRepoStatus"] = _security(repository)
     if query.get("blobs"):
         known["siblings"] = [_blob(file) for file in repository.files.values()]
     return {key: value for key, value in known.items() if value is not None}
@@ -64,6 +66,23 @@ def _everything(repository: Repository) -> dict[str, Any]:
         }
         if bases
         else None,
+    }
+
+
+def is_listed(repository: Repository, *, tags: Set[str], author: str, search: str) -> bool:
+    """True if a repository is in the list of those with some tags, by somebody, with some name."""
+    by, _, name = repository.id.partition("/")
+    return tags <= set(repository.tags) and author in {"", by} and search.lower() in name.lower()
+
+
+def _security(repository: Repository) -> dict[str, Any] | None:
+    """What the scanners say, as the settings tell it; nothing on a Hub without scanners."""
+    told = repository.settings.get("security")
+    if told is None:
+        return None
+    return {
+        "scansDone": told.get("scansDone", True),
+        "filesWithIssues": told.get("filesWithIssues", []),
     }
 
 

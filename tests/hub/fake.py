@@ -11,15 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cfslurm.adapters.resources import shipped_text
+from cfslurm.adapters.weight_headers import read_header
 from cfslurm.core.documents import Json
-from cfslurm.core.models.hub import FileRecord, RepoRecord
-from cfslurm.core.models.hub_answers import read_files, read_repository
+from cfslurm.core.models.headers import WeightsHeader
+from cfslurm.core.models.hub import FileRecord, HubSearch, RepoRecord, Security
+from cfslurm.core.models.hub_answers import read_files, read_repository, read_security
+from cfslurm.core.models.policy import ModelPolicy, Standards
 from cfslurm.core.models.quality import read_scores
+from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.core.workflow.model import Model
 from cfslurm.errors import HubAccessError, HubError
-from cfslurm.stages.catalogue import discover
-from tests.hub.answers import model_info, tree
+from cfslurm.stages.catalogue import Sources, discover
+from tests.hub import answers
 from tests.hub.content import Repository, read_all
 
 
@@ -43,19 +47,26 @@ class FakeHub:
         repository = self._repository(repo_id, revision)
         return _record(repository)
 
-    def quantized_children(self, repo_id: str, *, limit: int) -> tuple[RepoRecord, ...]:
-        self.asked.append(f"children {repo_id}")
-        tag = f"base_model:quantized:{repo_id}"
-        children = [
+    def search(self, query: HubSearch, *, limit: int) -> tuple[RepoRecord, ...]:
+        self.asked.append(f"search {query.words}")
+        found = [
             _record(repository)
             for repository in self.repositories.values()
-            if tag in repository.tags and not repository.is_private
+            if answers.is_listed(
+                repository,
+                tags={f"base_model:quantized:{query.quantized_from}"}
+                if query.quantized_from
+                else set(),
+                author=query.author,
+                search=query.text,
+            )
+            and not repository.is_private
         ]
-        return tuple(sorted(children, key=lambda child: -child.downloads)[:limit])
+        return tuple(sorted(found, key=lambda record: -record.downloads)[:limit])
 
     def files(self, repo_id: str, revision: str) -> tuple[FileRecord, ...]:
         repository = self._repository(repo_id, revision)
-        found = read_files(tree(repository.files.values(), "", recursive=True))
+        found = read_files(answers.tree(repository.files.values(), "", recursive=True))
         assert found is not None
         return found
 
@@ -67,6 +78,26 @@ class FakeHub:
         except ValueError as error:
             raise HubError(f"{path} is no JSON", remedy="Name another.") from error
         return content
+
+    def read_text(self, repo_id: str, revision: str, path: str) -> str:
+        return self._file(repo_id, revision, path).read_text(encoding="utf-8", errors="replace")
+
+    def weights_header(
+        self, repo_id: str, revision: str, file: FileRecord
+    ) -> WeightsHeader | Refusal:
+        self.asked.append(f"header {repo_id} {file.path}")
+        path = self._file(repo_id, revision, file.path)
+
+        def read(*, begin: int, end: int) -> bytes:
+            with path.open("rb") as opened:
+                opened.seek(begin)
+                return opened.read(end - begin)
+
+        return read_header(read, file)
+
+    def security(self, repo_id: str, revision: str) -> Security:
+        repository = self._repository(repo_id, revision)
+        return read_security(answers.model_info(repository, {"securityStatus": ["true"]}))
 
     def download(
         self, variant: Variant, file: ModelFile, into: Path, *, progress: Callable[[int], None]
@@ -118,20 +149,24 @@ class FakeClock:
         self.time_s += seconds
 
 
+def shipped_standards(policy: ModelPolicy | None = None) -> Standards:
+    """The scores that cfslurm ships, and a policy; by default one that allows everything."""
+    scores = read_scores(shipped_text("core/models/quality.csv"))
+    return Standards(scores=scores, policy=policy or ModelPolicy())
+
+
 def tiny_variants(hub: FakeHub) -> dict[str, Variant]:
     """The variants of acme/tiny, by id."""
     catalog = discover(
         {"tiny": Model(repo="acme/tiny")},
-        hub=hub,
-        scores=read_scores(shipped_text("core/models/quality.csv")),
-        clock=FakeClock(),
+        sources=Sources(hub=hub, clock=FakeClock(), progress=lambda text: None),
+        standards=shipped_standards(),
         discovered_at="2026-01-01T00:00:00Z",
-        progress=lambda text: None,
     )
     return {variant.id: variant for variant in catalog.models["tiny"].variants}
 
 
 def _record(repository: Repository) -> RepoRecord:
-    record = read_repository(model_info(repository, {}))
+    record = read_repository(answers.model_info(repository, {}))
     assert record is not None
     return record

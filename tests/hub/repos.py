@@ -25,7 +25,7 @@ from tests.hub.specs import SETS, RepoSpec
 from tests.hub.weights import QUANTIZATION_CONFIGS, safetensors_of, shards, write_safetensors
 
 # Goes up when the same spec makes other bytes.
-_GENERATOR = 1
+_GENERATOR = 2
 _STAMP = ".made.json"
 
 
@@ -57,6 +57,7 @@ def make_repo(root: Path, spec: RepoSpec) -> Path:
         "private": spec.private,
         "downloads": spec.downloads,
         "renamed_from": spec.renamed_from,
+        "security": spec.security,
     }
     (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
     repository = read_repository(root, spec.repo_id)

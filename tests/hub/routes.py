@@ -148,14 +148,12 @@ class Routes:
         query = request.query
         wanted = {tag for value in query.get("filter", []) for tag in value.split(",")}
         author = query.get("author", [""])[0]
-        search = query.get("search", [""])[0].lower()
+        search = query.get("search", [""])[0]
         found = [
             repository
             for repository in self.repositories.values()
-            if wanted <= set(repository.tags)
+            if answers.is_listed(repository, tags=wanted, author=author, search=search)
             and (request.token == MEMBER or not repository.is_private)
-            and repository.id.startswith(f"{author}/" if author else "")
-            and search in repository.id.lower()
         ]
         if query.get("sort") == ["downloads"]:
             found.sort(key=lambda repository: -repository.settings.get("downloads", 0))

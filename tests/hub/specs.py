@@ -23,7 +23,7 @@ class RepoSpec:
 
     ``form`` is ``full``, ``fp8``, ``awq``, ``gptq``, ``gguf`` or ``empty``. ``base`` is what the
     model card calls its base model. ``config`` changes keys of config.json; None takes a key away.
-    ``extra`` are further files, written as they stand; ``without`` are files that are left out.
+    ``extra`` are further files, written as they stand; ``without`` are files that are left out; ``security`` is what scanners say.
     """
 
     repo_id: str
@@ -41,6 +41,7 @@ class RepoSpec:
     config: Mapping[str, object] = field(default_factory=dict)
     extra: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    security: Mapping[str, object] | None = None
 
 
 def _family(base: RepoSpec, *, maker: str, downloads: int) -> tuple[RepoSpec, ...]:
@@ -116,6 +117,7 @@ TESTS = (
         shards=2,
         downloads=1000,
         renamed_from="acme/tiny-preview",
+        security={"scansDone": True},
         extra={
             "consolidated.safetensors": "a second copy, which must not be taken",
             "original/params.json": "{}",
@@ -165,13 +167,20 @@ TESTS = (
         repo_id="quantco/tiny-pickle",
         form="empty",
         extra={"pytorch_model.bin": _PICKLE},
+        security={
+            "scansDone": True,
+            "filesWithIssues": [{"path": "pytorch_model.bin", "level": "unsafe"}],
+        },
         downloads=90,
     ),
     replace(
         _CHILD,
         repo_id="quantco/tiny-code",
         form="fp8",
-        config={"auto_map": {"AutoModelForCausalLM": "modeling_tiny.TinyForCausalLM"}},
+        config={
+            "model_type": "tinycode",
+            "auto_map": {"AutoModelForCausalLM": "modeling_tiny.TinyForCausalLM"},
+        },
         extra={"modeling_tiny.py": "raise SystemExit('never run')\n"},
         downloads=80,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
-from cfslurm.adapters.resources import shipped_text
-from cfslurm.core.models.quality import read_scores
+from cfslurm.core.models.policy import QUANTIZERS, ModelPolicy
 from cfslurm.core.models.variants import CatalogEntry, ModelCatalog
 from cfslurm.core.workflow.model import Model
 from cfslurm.errors import HubAccessError, HubUnavailableError
 from cfslurm.ports import Hub
-from cfslurm.stages.catalogue import discover
-from tests.hub.fake import FakeClock, FakeHub
+from cfslurm.stages.catalogue import Sources, discover
+from tests.hub.fake import FakeClock, FakeHub, shipped_standards
 from tests.hub.faults import Fault
 from tests.hub.routes import MEMBER
 from tests.hub.server import HubServer
@@ -27,15 +27,16 @@ TINY = Model(repo="acme/tiny")
 
 
 def catalogue(
-    hub: Hub, models: Mapping[str, Model], clock: FakeClock | None = None
+    hub: Hub,
+    models: Mapping[str, Model],
+    clock: FakeClock | None = None,
+    policy: ModelPolicy | None = None,
 ) -> ModelCatalog:
     return discover(
         models,
-        hub=hub,
-        scores=read_scores(shipped_text("core/models/quality.csv")),
-        clock=clock or FakeClock(),
+        sources=Sources(hub=hub, clock=clock or FakeClock(), progress=lambda text: None),
+        standards=shipped_standards(policy),
         discovered_at="2026-11-21T02:14:35Z",
-        progress=lambda text: None,
     )
 
 
@@ -171,20 +172,35 @@ def test_a_hub_that_is_down_for_a_moment_is_asked_again(hub_server: HubServer) -
     assert clock.slept == [1.0] * 4
 
 
-def test_a_hub_that_stays_down_is_an_error_and_not_an_empty_catalogue(
+def test_one_repository_that_stays_down_costs_its_variant_and_no_other(
     hub_server: HubServer,
 ) -> None:
     hub_server.faults.add(Fault(match="tiny-AWQ/resolve/", kind="status", status=503, times=99))
+    found = entry(HuggingFaceHub(hub_server.endpoint), TINY)
+    assert len(found.variants) == 6
+    assert "answered 503" in reasons(found)["quantco/tiny-AWQ@"]
+
+
+@pytest.mark.parametrize("what", ["acme/tiny/tree/", "acme/tiny/resolve/", "/api/models\\?filter"])
+def test_a_hub_that_stays_down_is_an_error_and_not_an_empty_catalogue(
+    hub_server: HubServer, what: str
+) -> None:
+    hub_server.faults.add(Fault(match=what, kind="status", status=503, times=99))
     with pytest.raises(HubUnavailableError):
         entry(HuggingFaceHub(hub_server.endpoint), TINY)
 
 
 def test_few_requests(hub_server: HubServer) -> None:
     entry(HuggingFaceHub(hub_server.endpoint), TINY)
-    assert len(hub_server.requests("/api/models/acme/tiny/")) == 2  # the commit, the files
-    assert len(hub_server.requests("/api/models\\?")) == 1
-    assert hub_server.requests("tiny-GGUF/resolve/") == []
-    assert len(hub_server.log) < 30
+    # the commit, the files, the scanners
+    assert len(hub_server.requests("/api/models/acme/tiny/")) == 3
+    # children, and one for its own organization and each trusted quantizer
+    assert len(hub_server.requests("/api/models\\?")) == 2 + len(QUANTIZERS)
+    # the config, the index, two shards, the tokenizer's settings
+    assert len(hub_server.requests("GET /acme/tiny/resolve/")) == 5
+    # a header for each of four files, never the whole
+    ranges = [seen.range for seen in hub_server.requests("GET /cdn/")]
+    assert all(re.fullmatch(r"bytes=0-\d+", text) for text in ranges)
 
 
 def test_a_model_that_names_itself_as_its_base_stays_at_its_revision(
@@ -192,7 +208,7 @@ def test_a_model_that_names_itself_as_its_base_stays_at_its_revision(
 ) -> None:
     record = fake_hub.repository("acme/tiny", "main")
     itself = replace(record, revision="1" * 40)
-    monkeypatch.setattr(fake_hub, "quantized_children", lambda repo_id, limit: (itself,))
+    monkeypatch.setattr(fake_hub, "search", lambda query, limit: (itself,))
     (variant,) = entry(fake_hub, TINY).variants
     assert variant.revision == record.revision
 
@@ -202,7 +218,7 @@ def test_a_child_that_leaves_its_folder_is_not_asked_for(
 ) -> None:
     hub = FakeHub(hub_root)
     evil = replace(hub.repository("acme/tiny-FP8", "main"), repo_id="../../evil")
-    monkeypatch.setattr(hub, "quantized_children", lambda repo_id, limit: (evil,))
+    monkeypatch.setattr(hub, "search", lambda query, limit: (evil,))
     found = entry(hub, TINY)
     assert ids(found) == ["acme/tiny@none"]
     assert "none that the Hub gives" in reasons(found)["../../evil@"]

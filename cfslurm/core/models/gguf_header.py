@@ -85,7 +85,15 @@ class _WrongHeaderError(Exception):
     """What is wrong; never leaves this module."""
 
 
-_Pairs = dict[str, int | str]
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """A value that is an array, of which only the length is kept."""
+
+    length: int
+
+
+_Value = int | str | _Array
+_Pairs = dict[str, _Value]
 
 
 class _Cursor:
@@ -158,8 +166,8 @@ def _name(cursor: _Cursor) -> str:
     return cursor.text(_LONGEST_KEY).decode("ascii", "backslashreplace")
 
 
-def _value(cursor: _Cursor) -> int | str:
-    """A whole number or a text; what else there is counts as the text ``""``."""
+def _value(cursor: _Cursor) -> _Value:
+    """A whole number, a text, or how long an array is; what else there is counts as ``""``."""
     kind = cursor.u32()
     if kind in _SCALARS:
         letter, size = _SCALARS[kind]
@@ -180,7 +188,7 @@ def _value(cursor: _Cursor) -> int | str:
         cursor.skip_texts(count)
     else:
         raise _WrongHeaderError("has an array of arrays")
-    return ""
+    return _Array(count)
 
 
 def _alignment(pairs: _Pairs) -> int:
@@ -243,6 +251,7 @@ def _facts(pairs: _Pairs) -> GgufFacts:
     architecture = _text(pairs, "general.architecture")[:80]
     prefix = f"{architecture}."
     template = _text(pairs, "tokenizer.chat_template")
+    tokens = pairs.get("tokenizer.ggml.tokens")
     return GgufFacts(
         version=_number(pairs, "version"),
         architecture=architecture,
@@ -250,6 +259,7 @@ def _facts(pairs: _Pairs) -> GgufFacts:
         file_type=_number(pairs, "general.file_type"),
         split_number=max(0, _number(pairs, _SPLIT_NUMBER)),
         split_count=max(1, _number(pairs, _SPLIT_COUNT)),
+        vocabulary=tokens.length if isinstance(tokens, _Array) else 0,
         numbers={
             key.removeprefix(prefix): value
             for key, value in sorted(pairs.items())

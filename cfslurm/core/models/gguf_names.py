@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cfslurm.core.models.hub import FileRecord
@@ -22,11 +22,15 @@ _LABEL = re.compile(rf"(?:UD-)?(?:{'|'.join(_LABELS)})(?:_[A-Z]+)?")
 _SPLIT = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE)
 # Not models: vision projectors, importance matrices, draft models, adapters.
 _OTHER = re.compile(r"mmproj|imatrix|(?:^|[-_.])(?:draft|dspark|mtp|lora|adapter)(?:$|[-_.])")
+_PROJECTOR = re.compile(r"(?:^|/)[^/]*mmproj[^/]*\.gguf$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufGroup:
-    """The file or the split files of one quantization, in the order of their numbers."""
+    """The file or the split files of one quantization, in the order of their numbers.
+
+    ``label`` is what the name tells, empty where it tells nothing: the header decides.
+    """
 
     label: str
     files: tuple[FileRecord, ...]
@@ -57,23 +61,25 @@ def gguf_groups(
         if name.endswith(".gguf") and not _OTHER.search(name.removesuffix(".gguf")):
             split = _SPLIT.fullmatch(file.path)
             stems.setdefault(split[1] if split else file.path, []).append(file)
-    groups: dict[str, GgufGroup] = {}
+    groups: list[GgufGroup] = []
     refused: list[tuple[str, Refusal]] = []
     for stem, parts in stems.items():
-        found = _group(parts, groups)
+        found = _group(parts)
         if isinstance(found, Refusal):
             refused.append((gguf_label(stem) or stem[:80], found))
         else:
-            groups[found.label] = found
-    return tuple(groups[label] for label in sorted(groups)), tuple(refused)
+            groups.append(found)
+    return tuple(sorted(groups, key=lambda group: (group.label, group.files[0].path))), tuple(
+        refused
+    )
 
 
-def _group(parts: list[FileRecord], known: Mapping[str, GgufGroup]) -> GgufGroup | Refusal:
-    label = gguf_label(parts[0].path)
-    if not label:
-        return Refusal("its name does not tell the quantization")
-    if label in known:
-        return Refusal(f"{known[label].files[0].path[:80]!r} has the same quantization")
+def projectors(files: Iterable[FileRecord]) -> tuple[str, ...]:
+    """The vision projectors of a repository: no models, but what a model that sees needs besides."""
+    return tuple(sorted(file.path for file in files if _PROJECTOR.search(file.path.lower())))
+
+
+def _group(parts: list[FileRecord]) -> GgufGroup | Refusal:
     numbers = [_SPLIT.fullmatch(part.path) for part in parts]
     expected = {match[3] for match in numbers if match}
     if expected:
@@ -81,4 +87,4 @@ def _group(parts: list[FileRecord], known: Mapping[str, GgufGroup]) -> GgufGroup
         there = [int(match[2]) for match in numbers if match]
         if len(expected) > 1 or there != list(range(1, count + 1)):
             return Refusal(f"of its {count} parts {len(there)} are there")
-    return GgufGroup(label=label, files=tuple(parts))
+    return GgufGroup(label=gguf_label(parts[0].path), files=tuple(parts))

@@ -66,7 +66,8 @@ class TensorRow:
 class GgufFacts:
     """Of a GGUF header, what tells which model it is; numbers and texts by key without the architecture.
 
-    ``file_type`` is llama.cpp's number, -1 where the header has none. ``chat_template_sha256`` is of
+    ``file_type`` is llama.cpp's number, -1 where the header has none; ``vocabulary`` is how many
+    tokens there are, 0 where the header has no list of them. ``chat_template_sha256`` is of
     the template's bytes, empty where there is none.
     """
 
@@ -78,6 +79,7 @@ class GgufFacts:
     file_type: int
     split_number: int
     split_count: int
+    vocabulary: int = 0
     numbers: Mapping[str, int] = field(default_factory=dict)
     chat_template_sha256: str = ""
 

@@ -5,8 +5,10 @@ Source: huggingface_hub's own readers (1.22 to 2.4) of ``/api/models`` and ``/tr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cfslurm.core.documents import Json
-from cfslurm.core.models.hub import FileRecord, RepoRecord
+from cfslurm.core.models.hub import FileRecord, RepoRecord, Security
 
 # Pass these as ``expand``: the answer then has them and nothing else.
 RECORD_KEYS = ("sha", "gated", "private", "tags", "downloads")
@@ -29,7 +31,36 @@ def read_repository(entry: Json) -> RepoRecord | None:
         licence=_after("license:", tags),
         relation=next((name for name in _RELATIONS if _after(f"base_model:{name}:", tags)), ""),
         downloads=_count(entry.get("downloads")) or 0,
+        bases=tuple(_bases(tags)),
     )
+
+
+def _bases(tags: list[str]) -> Iterator[str]:
+    """The models in ``base_model:ORG/NAME``; ``base_model:RELATION:ORG/NAME`` says them once more."""
+    for tag in tags:
+        name = tag.removeprefix("base_model:")
+        if name != tag and ":" not in name:
+            yield name
+
+
+def read_security(answer: Json) -> Security:
+    """What the scanners of a Hub say of a repository; nothing where the answer has no word of it.
+
+    Source: ``securityRepoStatus`` with ``scansDone`` and ``filesWithIssues``, as huggingface_hub
+        passes it on; levels that are unknown here count as suspicious.
+    """
+    told = answer.get("securityRepoStatus") if isinstance(answer, dict) else None
+    if not isinstance(told, dict):
+        return Security()
+    issues = told.get("filesWithIssues")
+    named = (
+        [issue for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
+    )
+    levels = {_text(issue.get("level")) for issue in named}
+    files = tuple(sorted({_text(issue.get("path"))[:200] for issue in named} - {""}))
+    if named:
+        return Security(status="unsafe" if "unsafe" in levels else "suspicious", files=files)
+    return Security(status="safe" if told.get("scansDone") is True else "unscanned")
 
 
 def read_files(page: Json) -> tuple[FileRecord, ...] | None:

@@ -17,10 +17,14 @@ _LARGEST_GROUP = 65536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantization:
-    """A family that engines know, and how many weights in a row share a scale; 0: no such rows."""
+    """A family that engines know, and how many weights in a row share a scale; 0: no such rows.
+
+    ``bits`` is how many a packed weight has.
+    """
 
     family: str
     group_size: int = 0
+    bits: int = 16
 
 
 NOT_QUANTIZED = Quantization(family="none")
@@ -57,13 +61,17 @@ def _by_method(settings: Json) -> Quantization | Refusal:
     method = settings.get("quant_method")
     match method:
         case "fp8":
-            return Quantization(family="fp8", group_size=_block(settings.get("weight_block_size")))
+            size = _block(settings.get("weight_block_size"))
+            return Quantization(family="fp8", group_size=size, bits=8)
         case "awq" | "gptq":
             return _integer_groups(method, settings)
         case "compressed-tensors":
             return _compressed_tensors(settings)
-        case "mxfp4" | "bitsandbytes":
-            return Quantization(family=method)
+        case "mxfp4":
+            return Quantization(family=method, bits=4)
+        case "bitsandbytes":
+            bits = 8 if settings.get("load_in_8bit") is True else 4
+            return Quantization(family=method, bits=bits)
         case "modelopt" | "modelopt_fp4":
             return _modelopt(settings)
         case str():
@@ -78,7 +86,7 @@ def _integer_groups(method: str, settings: Mapping[str, Json]) -> Quantization |
     if bits not in known or isinstance(bits, bool):
         return Refusal(f"{method} with {str(bits)[:20]} bits is not supported")
     size = settings.get("group_size", settings.get("q_group_size"))
-    return Quantization(family=method, group_size=_group(size))
+    return Quantization(family=method, group_size=_group(size), bits=int(str(bits)))
 
 
 def _compressed_tensors(settings: Mapping[str, Json]) -> Quantization | Refusal:
@@ -98,7 +106,7 @@ def _compressed_tensors(settings: Mapping[str, Json]) -> Quantization | Refusal:
     if not family:
         words = f"format {str(kind)[:40]!r} with {bits} bits"
         return Refusal(f"compressed-tensors {words} is not supported")
-    return Quantization(family=family, group_size=size)
+    return Quantization(family=family, group_size=size, bits=bits)
 
 
 def _weights(group: Json) -> tuple[int, int, bool]:
@@ -126,9 +134,10 @@ def _modelopt(settings: Mapping[str, Json]) -> Quantization | Refusal:
     algorithm = settings.get("quant_algo")
     match algorithm:
         case "FP8":
-            return Quantization(family="fp8")
+            return Quantization(family="fp8", bits=8)
         case "NVFP4":
-            return Quantization(family="nvfp4", group_size=_group(settings.get("group_size")))
+            size = _group(settings.get("group_size"))
+            return Quantization(family="nvfp4", group_size=size, bits=4)
         case _:
             return Refusal(f"ModelOpt's {str(algorithm)[:40]!r} is not supported")
 

@@ -40,6 +40,15 @@ NAMES: Mapping[str, tuple[str, str, str | tuple[str, ...]]] = {
         "$HOME/.cache/cfslurm/models",
     ),
     "model_cache_tiers": ("storage.model_cache.tiers", "", ()),
+    "model_formats": ("models.formats", "", ()),
+    "model_licences": ("models.licences", "", ()),
+    "model_max_size": ("models.max_size", "", ""),
+    "model_organizations": ("models.organizations", "", ()),
+    "model_quantizers": ("models.quantizers", "", ()),
+    "my_formats": ("", "", ()),
+    "my_licences": ("", "", ()),
+    "my_max_size": ("", "", ""),
+    "my_organizations": ("", "", ()),
     "node_python": ("submit.node_python", "", ""),
     "prefetch_on": ("network.prefetch_on", "", "job"),
     "qos": ("", "SBATCH_QOS", ""),
@@ -50,7 +59,10 @@ NAMES: Mapping[str, tuple[str, str, str | tuple[str, ...]]] = {
     "signal_lead": ("submit.signal_lead", "", "2m"),
     "site": ("site.name", "", ""),
 }
-USER_NAMES = ("account", "hf_endpoint", "model_cache", "qos", "runs")
+USER_NAMES = (
+    "account", "hf_endpoint", "model_cache", "my_formats", "my_licences", "my_max_size",
+    "my_organizations", "qos", "runs",
+)  # fmt: skip
 _PATHS = ("model_cache", "model_cache_tiers", "runs")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfslurm.core.models.gguf_names import gguf_groups, gguf_label
+from cfslurm.core.models.gguf_names import gguf_groups, gguf_label, projectors
 from cfslurm.core.models.hub import FileRecord
 
 
@@ -88,15 +88,15 @@ def test_what_is_no_model_is_passed_over(path: str) -> None:
     assert reasons(path) == {}
 
 
-def test_a_name_that_tells_nothing_is_refused() -> None:
-    assert reasons("ggml-model.gguf") == {
-        "ggml-model.gguf": "its name does not tell the quantization"
-    }
+def test_a_name_that_tells_nothing_leaves_it_to_the_header() -> None:
+    groups, refused = gguf_groups(records("ggml-model.gguf"))
+    assert [(group.label, len(group.files)) for group in groups] == [("", 1)]
+    assert refused == ()
 
 
-def test_the_second_of_a_kind_is_refused() -> None:
-    assert labels("a-Q8_0.gguf", "b-Q8_0.gguf") == {"Q8_0": ["a-Q8_0.gguf"]}
-    assert "a-Q8_0.gguf" in reasons("a-Q8_0.gguf", "b-Q8_0.gguf")["Q8_0"]
+def test_projectors_are_told_apart() -> None:
+    paths = ("x-Q8_0.gguf", "mmproj-F16.gguf", "sub/x-mmproj-BF16.gguf", "mmproj.md")
+    assert projectors(records(*paths)) == ("mmproj-F16.gguf", "sub/x-mmproj-BF16.gguf")
 
 
 @given(
@@ -106,4 +106,3 @@ def test_every_file_is_in_one_group_or_none(paths: list[str]) -> None:
     groups, _ = gguf_groups(records(*dict.fromkeys(paths)))
     grouped = [file.path for group in groups for file in group.files]
     assert len(grouped) == len(set(grouped))
-    assert len({group.label for group in groups}) == len(groups)

@@ -30,6 +30,7 @@ def test_a_repository() -> None:
         licence="mit",
         relation="quantized",
         downloads=7,
+        bases=("acme/tiny",),
     )
 
 

@@ -36,28 +36,29 @@ def compressed(kind: str, bits: int, *, activations: Json = None, **weights: Jso
 
 
 @pytest.mark.parametrize(
-    ("settings", "family", "group_size"),
+    ("settings", "family", "group_size", "bits"),
     [
-        (FP8, "fp8", 0),
-        (BLOCK_FP8, "fp8", 128),
-        (AWQ, "awq", 128),
-        (GPTQ, "gptq", 32),
-        ({**GPTQ, "bits": 8, "group_size": -1}, "gptq", 0),
-        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes", 0),
-        ({"quant_method": "mxfp4", "modules_to_not_convert": []}, "mxfp4", 0),
-        ({"quant_method": "modelopt", "quant_algo": "FP8"}, "fp8", 0),
-        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16}, "nvfp4", 16),
-        (compressed("float-quantized", 8, activations={"num_bits": 8}), "fp8", 0),
-        (compressed("float-quantized", 8, block_structure=[128, 128]), "fp8", 128),
-        (compressed("int-quantized", 8, activations={"num_bits": 8}), "int8", 0),
-        (compressed("pack-quantized", 4, group_size=128), "w4a16", 128),
-        (compressed("nvfp4-pack-quantized", 4, group_size=16), "nvfp4", 16),
-        (compressed("mxfp4-pack-quantized", 4, group_size=32), "mxfp4", 32),
+        (FP8, "fp8", 0, 8),
+        (BLOCK_FP8, "fp8", 128, 8),
+        (AWQ, "awq", 128, 4),
+        (GPTQ, "gptq", 32, 4),
+        ({**GPTQ, "bits": 8, "group_size": -1}, "gptq", 0, 8),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes", 0, 4),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "bitsandbytes", 0, 8),
+        ({"quant_method": "mxfp4", "modules_to_not_convert": []}, "mxfp4", 0, 4),
+        ({"quant_method": "modelopt", "quant_algo": "FP8"}, "fp8", 0, 8),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16}, "nvfp4", 16, 4),
+        (compressed("float-quantized", 8, activations={"num_bits": 8}), "fp8", 0, 8),
+        (compressed("float-quantized", 8, block_structure=[128, 128]), "fp8", 128, 8),
+        (compressed("int-quantized", 8, activations={"num_bits": 8}), "int8", 0, 8),
+        (compressed("pack-quantized", 4, group_size=128), "w4a16", 128, 4),
+        (compressed("nvfp4-pack-quantized", 4, group_size=16), "nvfp4", 16, 4),
+        (compressed("mxfp4-pack-quantized", 4, group_size=32), "mxfp4", 32, 4),
     ],
 )
-def test_methods_that_engines_know(settings: Json, family: str, group_size: int) -> None:
+def test_methods_that_engines_know(settings: Json, family: str, group_size: int, bits: int) -> None:
     found = read_quantization({"quantization_config": settings}, None)
-    assert found == Quantization(family=family, group_size=group_size)
+    assert found == Quantization(family=family, group_size=group_size, bits=bits)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +107,11 @@ def test_nothing_said_is_not_quantized() -> None:
     ],
 )
 def test_places_are_looked_at_in_the_order_of_vllm(config: Json) -> None:
-    assert read_quantization(config, NVIDIA) == Quantization(family="awq", group_size=128)
+    assert read_quantization(config, NVIDIA) == Quantization(family="awq", group_size=128, bits=4)
 
 
 def test_the_file_of_modelopt_counts_last() -> None:
-    assert read_quantization({}, NVIDIA) == Quantization(family="nvfp4", group_size=16)
+    assert read_quantization({}, NVIDIA) == Quantization(family="nvfp4", group_size=16, bits=4)
 
 
 @pytest.mark.parametrize("content", [[], {}, {"quantization": "FP8"}])
