@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cfslurm.core.documents import STRICT
@@ -13,9 +16,10 @@ from cfslurm.core.hardware.graph import HardwareGraph, Node
 class NodeClass:
     """Equal nodes: same GPUs, CPUs, memory, features and partitions.
 
-    ``name`` is stable: GPU key and count, or the CPU count; where two classes share it, the first
-    node's name is added. ``free_gpus`` lists, for each node that takes jobs, how many GPUs are
-    free now; ``all_gpus`` how many it has.
+    ``name`` tells GPU key and count, or the CPU count. Classes that share it add CPUs and memory
+    (``t4-x1.64c-250G``), and those that share even that a digest of all that makes them differ
+    (``t4-x1.64c-250G.9be2``). So it depends on no node's name or state and on no class of another kind.
+    ``free_gpus`` lists, for each node that takes jobs, how many GPUs are free now.
     """
 
     __pydantic_config__ = STRICT
@@ -42,14 +46,38 @@ def node_classes(graph: HardwareGraph) -> tuple[NodeClass, ...]:
     groups: dict[tuple[object, ...], list[Node]] = {}
     for node in graph.nodes:
         groups.setdefault(_likeness(node), []).append(node)
-    stems: dict[str, int] = {}
-    for members in groups.values():
-        stem = _stem(members[0])
-        stems[stem] = stems.get(stem, 0) + 1
-    classes = [
-        _node_class(members, shared=stems[_stem(members[0])] > 1) for members in groups.values()
-    ]
+    names = _names({likeness: members[0] for likeness, members in groups.items()})
+    classes = [_node_class(members, names[likeness]) for likeness, members in groups.items()]
     return tuple(sorted(classes, key=lambda node_class: node_class.name))
+
+
+def _names(kinds: Mapping[tuple[object, ...], Node]) -> dict[tuple[object, ...], str]:
+    """The shortest name of each kind of node that no other kind has."""
+    ways = [
+        {likeness: _stem(node) for likeness, node in kinds.items()},
+        {likeness: f"{_stem(node)}.{_size(node)}" for likeness, node in kinds.items()},
+        {likeness: f"{_stem(n)}.{_size(n)}.{_digest(likeness)}" for likeness, n in kinds.items()},
+    ]
+    counts = [Counter(way.values()) for way in ways]
+    return {
+        likeness: next(
+            (
+                way[likeness]
+                for way, count in zip(ways, counts, strict=True)
+                if count[way[likeness]] == 1
+            ),
+            f"{ways[-1][likeness]}-{_digest(likeness, 64)}",
+        )
+        for likeness in kinds
+    }
+
+
+def _size(node: Node) -> str:
+    return f"{node.cpus}c-{round(node.real_memory_mib / 1024)}G"
+
+
+def _digest(likeness: tuple[object, ...], length: int = 4) -> str:
+    return hashlib.sha256(repr(likeness).encode()).hexdigest()[:length]
 
 
 def _likeness(node: Node) -> tuple[object, ...]:
@@ -69,7 +97,7 @@ def _stem(node: Node) -> str:
     return f"{main.facts.key}-x{main.count}"
 
 
-def _node_class(members: list[Node], *, shared: bool) -> NodeClass:
+def _node_class(members: list[Node], name: str) -> NodeClass:
     first = members[0]
     main = max(first.gpus, key=lambda gpus: (gpus.count, gpus.gpu_type)) if first.gpus else None
     open_nodes = [node for node in members if node.takes_jobs]
@@ -78,7 +106,7 @@ def _node_class(members: list[Node], *, shared: bool) -> NodeClass:
         sets = [gpus for gpus in node.gpus if main and gpus.gpu_type == main.gpu_type]
         free.append(sum(gpus.count - gpus.used for gpus in sets))
     return NodeClass(
-        name=f"{_stem(first)}.{first.name}" if shared else _stem(first),
+        name=name,
         gpu_type=main.gpu_type if main else "",
         gpu_count=main.count if main else 0,
         facts=main.facts if main else None,

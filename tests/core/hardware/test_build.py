@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cfslurm.core.hardware.build import build_graph
-from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.classes import class_of_nodes, node_classes
+from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.gpus import Source, identify
 from cfslurm.core.site.model import GpuOverride
 from cfslurm.core.slurm.records import NodeRecord
@@ -98,13 +98,13 @@ def test_equal_nodes_are_one_class_and_its_name_is_stable() -> None:
     assert class_of_nodes(node_classes(lab()))["r2"] == "rtx6000ada-x2"
 
 
-def test_classes_that_differ_in_memory_only_are_named_after_their_first_node() -> None:
+def test_classes_that_differ_in_memory_only_are_named_after_it() -> None:
     built = graph(
         [node("n1", "gpu:t4:1"), node("n2", "gpu:t4:1", memory_mib=512_000), node("n3", "gpu:t4:1")]
     )
     assert [(c.name, c.node_names) for c in node_classes(built)] == [
-        ("t4-x1.n1", ("n1", "n3")),
-        ("t4-x1.n2", ("n2",)),
+        ("t4-x1.64c-250G", ("n1", "n3")),
+        ("t4-x1.64c-500G", ("n2",)),
     ]
 
 
