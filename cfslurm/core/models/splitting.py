@@ -17,8 +17,9 @@ def split_refusal(variant: Variant, *, tensor_parallel_size: int) -> str:
     """Why a model cannot be split over so many GPUs by heads; empty if it can.
 
     Source: vLLM: num_attention_heads % TP == 0 (hard error); KV heads are divided or replicated
-        evenly; a quantization group may not be cut (in-features / TP % group_size == 0), nor a tile
-        of the kernel that reads the weights. The vocabulary is padded, and never in the way.
+        evenly; intermediate features are divided (vllm/distributed/utils.py: divide); a quantization
+        group may not be cut (in-features / TP % group_size == 0), nor a tile of the kernel that reads
+        the weights. The vocabulary is padded, and never in the way.
     """
     size, architecture = tensor_parallel_size, variant.architecture
     if size == 1:
@@ -41,6 +42,8 @@ def _kernel_refusal(variant: Variant, size: int) -> str:
         return ""
     per_gpu, rest = divmod(width, size)
     group = variant.group_size
+    if rest and not group:
+        return f"{width} intermediate features cannot be split over {size} GPUs"
     if group and (rest or per_gpu % group):
         return f"{size} GPUs would cut the quantization groups of {group}"
     if variant.family in _MARLIN and (rest or per_gpu % _MARLIN_IN or per_gpu % _MARLIN_OUT):

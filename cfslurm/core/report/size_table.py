@@ -1,0 +1,107 @@
+"""How much memory variants need, as text: a table, and the formula behind each number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cfslurm.core.models.engines import Engine
+from cfslurm.core.models.fit import Fit
+from cfslurm.core.models.serving import Certainty, Term
+from cfslurm.core.models.sizing import SizeRow
+from cfslurm.core.report.tables import printable, table
+from cfslurm.core.slurm.units import human_bytes
+
+_WEIGHTS = frozenset({"weights", "rotary_table", "absorbed_projections", "kernel_padding"})
+_CACHE = frozenset({"kv_cache", "recurrent_state"})
+
+
+def size_text(rows: Sequence[SizeRow]) -> str:
+    """The table, why rows do not fit, and what is to be known of formats on this GPU."""
+    header = (
+        "VARIANT", "ENGINE", "GPUS", "VERDICT", "WEIGHTS", "CACHE", "REST", "NEED", "LIMIT",
+        "LONGEST", "AT ONCE",
+    )  # fmt: skip
+    parts = [table(header, [_cells(row) for row in rows])]
+    reasons = dict.fromkeys(
+        f"! {printable(row.variant)} on {_gpus(row.fit)}: {printable(row.fit.reason)}"
+        for row in rows
+        if row.fit.reason
+    )
+    notes = dict.fromkeys(
+        f"  {printable(row.variant)}: {printable(note)}" for row in rows for note in row.notes
+    )
+    parts += [*reasons, *notes]
+    return "\n".join(parts)
+
+
+def _cells(row: SizeRow) -> tuple[str, ...]:
+    found = row.fit
+    weights, cache = _sum(found.terms, _WEIGHTS), _sum(found.terms, _CACHE)
+    shown = [
+        weights,
+        cache,
+        found.need_bytes - weights - cache,
+        found.need_bytes,
+        found.limit_bytes,
+    ]
+    return (
+        row.variant,
+        row.engine,
+        _gpus(found),
+        str(found.verdict),
+        *(human_bytes(size).rjust(6) if found.terms else "-" for size in shown),
+        str(row.longest_context or "-").rjust(7),
+        str(row.most_sequences or "-").rjust(7),
+    )
+
+
+def _gpus(found: Fit) -> str:
+    stages = f" x {found.pipeline_parallel_size}" if found.pipeline_parallel_size > 1 else ""
+    return f"{found.tensor_parallel_size}{stages}"
+
+
+def _sum(terms: Iterable[Term], names: frozenset[str]) -> int:
+    return sum(term.bytes for term in terms if term.name in names)
+
+
+def explain_text(rows: Sequence[SizeRow]) -> str:
+    """Every term of every row: how much, how sure, the formula with its numbers, the source."""
+    return "\n\n".join(_explained(row) for row in rows)
+
+
+def _explained(row: SizeRow) -> str:
+    found = row.fit
+    head = f"{printable(row.variant)} with {row.engine} on {_gpus(found)} GPU(s): {found.verdict}"
+    cells = [
+        (term.name, human_bytes(term.bytes).rjust(7), _sure(term), term.formula)
+        for term in found.terms
+    ]
+    lines = [head, table(("TERM", "BYTES", "HOW SURE", "FORMULA"), cells, indent="  ")]
+    lines += [f"  {term.name}: {printable(term.source)}" for term in found.terms]
+    beyond = ", ".join(term.name for term in found.terms if not term.is_budgeted)
+    need, limit = human_bytes(found.need_bytes), human_bytes(found.limit_bytes)
+    slack = human_bytes(found.slack_bytes)
+    lines.append(f"  needs {need} of {limit}, {slack} to spare")
+    if beyond:
+        lines.append(f"  outside of the engine's share: {beyond}")
+    lines += [f"  {printable(text)}" for text in (found.reason, *row.notes) if text]
+    return "\n".join(lines)
+
+
+def _sure(term: Term) -> str:
+    if term.certainty is not Certainty.ESTIMATE:
+        return str(term.certainty)
+    return f"{human_bytes(term.low_bytes)} to {human_bytes(term.high_bytes)}"
+
+
+def formats_text(engines: Sequence[tuple[str, Engine]]) -> str:
+    """What runs where: a row for a format of an engine's version."""
+    rows = []
+    for name, engine in engines:
+        for rule in engine.formats:
+            if engine.rule(rule.format) is rule:
+                least = "-" if rule.nvidia is None else f"{rule.nvidia:g}"
+                native = "-" if rule.native is None else f"{rule.native:g}"
+                cell = f"{name} {engine.version}".strip()
+                rows.append((cell, rule.format, least, native, " ".join(rule.amd) or "-"))
+    return table(("ENGINE", "FORMAT", "NVIDIA FROM", "NATIVE FROM", "AMD"), rows)
