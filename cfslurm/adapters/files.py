@@ -43,6 +43,25 @@ def json_text(document: object) -> str:
     return json.dumps(to_json(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def lines_text(document: object) -> str:
+    """A document as JSON text with one line for each item of its lists: short, and good to compare.
+
+    Shape: the document is an object; its lists, and its other values, stand on lines of their own.
+    """
+    data = to_json(document)
+    assert isinstance(data, dict)
+    entries = []
+    for key, value in data.items():
+        items = [_compact(item) for item in value] if isinstance(value, list) else []
+        text = "[\n  " + ",\n  ".join(items) + "\n ]" if items else _compact(value)
+        entries.append(f" {_compact(key)}: {text}")
+    return "{\n" + ",\n".join(entries) + "\n}\n"
+
+
+def _compact(data: Json) -> str:
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+
 def read_json(path: Path) -> Json:
     """The data of a JSON file.
 

@@ -84,19 +84,19 @@ def _recorded(path: Path) -> HardwareGraph:
 
 
 def _write(graph: HardwareGraph, path: Path) -> None:
-    from cfslurm.adapters.files import json_text, write_atomic
+    from cfslurm.adapters.files import lines_text, write_atomic
     from cfslurm.cli.output import note
 
-    write_atomic(path, json_text(graph).encode())
+    write_atomic(path, lines_text(graph).encode())
     note(f"wrote {path}: {len(graph.nodes)} nodes of {graph.controller.cluster}")
 
 
 def _print(graph: HardwareGraph, context: Context) -> None:
     """The document has its dates in itself; people get its age too."""
-    from cfslurm.adapters.files import json_text
+    from cfslurm.adapters.files import lines_text
     from cfslurm.cli.output import note
 
-    click.echo(json_text(graph), nl=False)
+    click.echo(lines_text(graph), nl=False)
     note(age(graph, context).text)
 
 

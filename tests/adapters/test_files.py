@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cfslurm.adapters.files import json_text, lines_text
+from cfslurm.core.documents import to_json
+from tests.builders import lab
+
+
+class _Colour(StrEnum):
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Item:
+    name: str
+    colour: _Colour
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    items: tuple[_Item, ...]
+    words: tuple[str, ...]
+    limits: dict[str, float | None]
+    first: _Item | None
+
+
+_ITEMS = st.builds(
+    _Item, name=st.text(), colour=st.just(_Colour.RED), sizes=st.lists(st.integers()).map(tuple)
+)
+
+
+@given(
+    st.builds(
+        _Document,
+        items=st.lists(_ITEMS).map(tuple),
+        words=st.lists(st.text()).map(tuple),
+        limits=st.dictionaries(
+            st.text(), st.none() | st.floats(allow_nan=False, allow_infinity=False)
+        ),
+        first=st.none() | _ITEMS,
+    )
+)
+def test_both_texts_say_the_same(document: _Document) -> None:
+    assert json.loads(lines_text(document)) == json.loads(json_text(document)) == to_json(document)
+
+
+def test_one_line_for_each_node() -> None:
+    text = lines_text(lab())
+    lines = [line for line in text.splitlines() if line.startswith('  {"name": "r')]
+    assert [json.loads(line.rstrip(","))["name"] for line in lines] == ["r1", "r2"]
+    assert text.endswith("}\n")
