@@ -84,15 +84,16 @@ def gpu_catalogue() -> GpuCatalogue:
 
 def _unknown_cards(profile: ClusterProfile, catalogue: GpuCatalogue) -> Iterator[Problem]:
     for index, group in enumerate(profile.nodes):
-        if group.gpus is None or group.gpus.card in catalogue.cards:
-            continue
-        near = nearest(group.gpus.card, catalogue.cards)
-        example = near or "a100_80"
-        yield Problem(
-            path=f"nodes.{index}.gpus.{'catalog' if group.gpus.catalog else 'type'}",
-            message=f"no card of the catalogue has the key {group.gpus.card[:60]!r}",
-            remedy=f"Say which card is meant: catalog: {example}.",
-        )
+        for number, gpus in enumerate(group.gpus):
+            unnamed = not gpus.card or (gpus.mig and not gpus.catalog)
+            if unnamed or gpus.card in catalogue.cards:
+                continue
+            near = nearest(gpus.card, catalogue.cards)
+            yield Problem(
+                path=f"nodes.{index}.gpus.{number}.{'catalog' if gpus.catalog else 'type'}",
+                message=f"no card of the catalogue has the key {gpus.card[:60]!r}",
+                remedy=f"Say which card is meant: catalog: {near or 'a100_80'}.",
+            )
 
 
 def _placed(problem: Problem, document: YamlDocument) -> Problem:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "prefetch": "Bring the model variants of a run into the shared cache.",
     },
     "Admin": {
+        "site": "Slurm's own files for the nodes: gres.conf, NodeName lines, topology.",
         "sandbox": "A private, real Slurm with pretend GPUs, to try things on.",
         "doctor": "Is everything here that cfslurm needs?",
         "config": "Settings, and where each of them comes from.",

@@ -54,6 +54,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--profile", default="lab", show_default=True, metavar="NAME|FILE", help="Which cluster."
 )
+@click.option(
+    "--files", "rendered", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Make it of the files that `cfslurm site render -o DIR` wrote, in place of a profile.",
+)  # fmt: skip
 @click.option("--accounting", is_flag=True, help="Add slurmdbd with a MariaDB, and two accounts.")
 @click.option(
     "--plugstack",
@@ -67,6 +71,7 @@ def up(
     name: str,
     folder: Path | None,
     profile: str,
+    rendered: Path | None,
     accounting: bool,
     plugstack: Path | None,
     keep: bool,
@@ -76,15 +81,19 @@ def up(
     from cfslurm.adapters.clock import SystemClock
     from cfslurm.adapters.environment import read_environment
     from cfslurm.adapters.profile_file import load_profile
+    from cfslurm.adapters.site_folder import read_rendered
+    from cfslurm.core.render.slurm_conf import profile_of_files
     from cfslurm.sandbox.folder import locate, plugstack_file
     from cfslurm.sandbox.up import Request
     from cfslurm.sandbox.up import up as start
 
     environment = read_environment()
+    files = None if rendered is None else read_rendered(rendered)
     request = Request(
         name=name,
         folder=locate(name, folder, environment),
-        profile=load_profile(profile),
+        profile=load_profile(profile) if files is None else profile_of_files(files, str(rendered)),
+        files=files,
         accounting=accounting,
         plugstack=None if plugstack is None else plugstack_file(plugstack, environment),
         keep=keep,

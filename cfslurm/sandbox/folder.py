@@ -6,13 +6,13 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cfslurm.adapters.environment import Environment
-from cfslurm.core.render.slurm_conf import is_plain_path
+from cfslurm.core.render.conf_text import is_plain_path
 from cfslurm.core.workflow.names import is_name
 from cfslurm.errors import SetupError, UserInputError
 
@@ -206,10 +206,15 @@ def _make(folder: Path, mode: int) -> None:
     folder.chmod(mode)  # the umask has no say
 
 
-def make_devices(layout: Layout, count: int) -> None:
-    """Pretend GPUs: Slurm's stat() of each link finds a character device, which is all it asks for."""
-    for number in range(count):
-        (layout.folder / "dev" / f"nvidia{number}").symlink_to("/dev/null")
+def make_devices(layout: Layout, paths: Iterable[str]) -> None:
+    """Pretend GPUs: Slurm's stat() of each link finds a character device, which is all it asks for.
+
+    ``paths`` are as on a real node, ``/dev/nvidia0``; they are made below the sandbox' folder.
+    """
+    for path in paths:
+        link = layout.folder / path.removeprefix("/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to("/dev/null")
 
 
 def short_name(folder: Path, *, longest_node_name: int, is_root: bool) -> Path:

@@ -60,9 +60,11 @@ def site_text(
 
 
 def pretend_cards(profile: ClusterProfile, catalogue: GpuCatalogue) -> tuple[PretendCard, ...]:
-    """The cards of a profile, one for each GRES type, in its scale."""
+    """The cards of a profile, one for each GRES type, in its scale; of a MIG instance, none."""
     cards = []
     for gpus in profile.gpu_types:
+        if gpus.mig or gpus.card not in catalogue.cards:
+            continue
         facts = catalogue.cards[gpus.card]
         cards.append(
             PretendCard(

@@ -10,12 +10,16 @@ from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.files import write_atomic
 from cfslurm.adapters.profile_file import gpu_catalogue
 from cfslurm.adapters.resources import shipped_text
+from cfslurm.adapters.site_templates import sandbox_templates, site_templates
 from cfslurm.core.render.cluster_profile import ClusterProfile, NodeGroup
+from cfslurm.core.render.conf_text import is_plain_path
+from cfslurm.core.render.profile_lines import profile_lines
+from cfslurm.core.render.site_files import SiteSettings, render_site
 from cfslurm.core.render.slurm_conf import (
-    CONF_FILES,
     SLURMDBD_FILE,
     ClusterSettings,
-    is_plain_path,
+    devices,
+    node_names,
     render_slurm,
 )
 from cfslurm.ports import Clock
@@ -29,7 +33,11 @@ _READY_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a start needs besides the sandbox' own state. ``version`` is Slurm's (major, minor)."""
+    """What a start needs besides the sandbox' own state.
+
+    ``files`` are rendered ones of a site, by name, in place of what the profile would give.
+    ``version`` is Slurm's (major, minor).
+    """
 
     profile: ClusterProfile
     programs: Mapping[str, Path]
@@ -37,6 +45,7 @@ class Surroundings:
     environment: Environment
     clock: Clock
     tell: Callable[[str], None]
+    files: Mapping[str, str] | None = None
 
 
 def start(state: State, around: Surroundings) -> State:
@@ -49,8 +58,9 @@ def start(state: State, around: Surroundings) -> State:
     """
     is_root = around.environment.uid == 0
     folder.furnish(state.layout, is_root=is_root)
-    folder.make_devices(state.layout, around.profile.most_gpus)
-    names = around.profile.node_names
+    files = around.files or _files_of_profile(around)
+    folder.make_devices(state.layout, devices(files["gres.conf"]))
+    names = node_names(files["nodes.conf"])
     with reserved(len(names) + (2 if state.accounting else 1)) as ports:
         slurmctld_port, *rest = ports
         state = replace(
@@ -59,33 +69,38 @@ def start(state: State, around: Surroundings) -> State:
             node_ports=dict(zip(names, rest, strict=False)),
             slurmdbd_port=rest[-1] if state.accounting else None,
         )
-        _write_files(state, around)
+        _write_files(state, around, files)
         state = _Starter(state, around).run()
     state = replace(state, phase="up")
     write_state(state)
     return state
 
 
-def _write_files(state: State, around: Surroundings) -> None:
+def _files_of_profile(around: Surroundings) -> dict[str, str]:
+    settings = SiteSettings(slurm_version=around.version, by="cfslurm sandbox up")
+    return render_site(profile_lines(around.profile, gpu_catalogue()), settings, site_templates())
+
+
+def _write_files(state: State, around: Surroundings, files: Mapping[str, str]) -> None:
     environment = around.environment
     settings = ClusterSettings(
         cluster_name=CLUSTER_NAME,
         host=environment.host.split(".")[0],
         user=environment.user if is_plain_path(environment.user) else str(environment.uid),
-        folder=state.prefix,
+        folder=str(state.prefix),
         slurm_version=around.version,
         slurmctld_port=state.slurmctld_port,
         node_ports=state.node_ports,
         slurmdbd_port=state.slurmdbd_port,
         plugstack=state.plugstack,
     )
-    names = (*CONF_FILES, SLURMDBD_FILE)
-    templates = {name: shipped_text(f"gres_templates/{name}.j2") for name in names}
-    texts = render_slurm(around.profile, settings, templates)
+    texts = render_slurm(files, settings, sandbox_templates())
     if not state.plugstack:
         texts["plugstack.conf"] = "# No plugins: those of the machine are not ours.\n"
+    # Rendered files are read as any cluster's are: nobody says what their GPUs are but Slurm.
+    cards = around.profile if around.files is None else replace(around.profile, nodes=())
     texts["site.yaml"] = site.site_text(
-        around.profile,
+        cards,
         gpu_catalogue(),
         cluster_name=CLUSTER_NAME,
         folder=state.layout.folder,
@@ -161,6 +176,5 @@ class _Starter:
 
 def group_title(group: NodeGroup) -> str:
     """``ada-[1-2] (2x rtx6000ada, pretend)``."""
-    if group.gpus is None:
-        return group.names
-    return f"{group.names} ({group.gpus.count}x {group.gpus.type}, pretend)"
+    gpus = ", ".join(f"{gpus.count}x {gpus.type or 'gpu'}" for gpus in group.gpus)
+    return f"{group.names} ({gpus}, pretend)" if gpus else group.names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ _CONFIGURED = ("/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slur
 class Request:
     """What `up` is asked for.
 
+    ``files`` are rendered ones of a site, in place of what the profile would give.
     ``plugstack`` is the plugstack.conf with the SPANK plugins of this cluster; without it there are
     none. ``keep`` leaves the folder if a daemon does not start.
     """
@@ -35,6 +36,7 @@ class Request:
     name: str
     folder: Path
     profile: ClusterProfile
+    files: Mapping[str, str] | None = None
     accounting: bool = False
     plugstack: Path | None = None
     keep: bool = False
@@ -90,7 +92,7 @@ def up(
         )
         surroundings = Surroundings(
             profile=request.profile, programs=programs, version=version,
-            environment=environment, clock=clock, tell=tell,
+            environment=environment, clock=clock, tell=tell, files=request.files,
         )  # fmt: skip
         with _undone_on_failure(state, keep=request.keep, clock=clock):
             write_state(state)

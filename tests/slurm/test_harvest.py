@@ -32,7 +32,7 @@ def test_nodes_are_those_of_the_profile(user: User) -> None:
             group.cpus,
             group.real_memory_mib,
             tuple(group.features),
-            ((group.gpus.type, group.gpus.count, 0),) if group.gpus else (),
+            tuple((gpus.type, gpus.count, 0) for gpus in group.gpus),
             "IDLE",
         )
         for group in load_profile("lab").nodes

@@ -706,7 +706,7 @@ def test_profile_of_ones_own_becomes_a_cluster(slurm_programs: None, tmp_path: P
     mine = tmp_path / "mine.yaml"
     mine.write_text(
         "name: mine\nnodes: [{names: h-1, cpus: 8, real_memory_mib: 9000,"
-        " gpus: {type: fast, count: 2, catalog: h100}}]\npartitions: [{name: p, nodes: [h-1]}]\n"
+        " gpus: [{type: fast, count: 2, catalog: h100}]}]\npartitions: [{name: p, nodes: [h-1]}]\n"
     )
     box = str(tmp_path / "box")
     assert _cfslurm("sandbox", "up", "--profile", str(mine), "--dir", box).exit_code == 0

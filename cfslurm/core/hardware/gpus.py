@@ -75,11 +75,15 @@ UNKNOWN_GPU = GpuFacts(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuCatalogue:
-    """Cards by key, keys by every name they go by (as `plain_name` writes it), and the GB on the box."""
+    """Cards by key, keys by every name they go by (as `plain_name` writes it), and the GB on the box.
+
+    ``driver_names`` are what the driver calls a card, letter by letter.
+    """
 
     cards: Mapping[str, GpuFacts]
     names: Mapping[str, tuple[str, ...]]
     box_gb: Mapping[str, int] = field(default_factory=dict)
+    driver_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_catalogue(text: str) -> GpuCatalogue:
@@ -92,17 +96,20 @@ def read_catalogue(text: str) -> GpuCatalogue:
     cards: dict[str, GpuFacts] = {}
     names: dict[str, set[str]] = {}
     box_gb: dict[str, int] = {}
+    driver_names: dict[str, tuple[str, ...]] = {}
     for row in rows:
         facts = _card(row)
         cards[facts.key] = facts
         box_gb[facts.key] = int(row["mem_gb"])
-        aliases = (*row["nvml_or_smi_name"].split(";"), *row["gres_aliases"].split("|"))
+        driver_names[facts.key] = tuple(row["nvml_or_smi_name"].split(";"))
+        aliases = (*driver_names[facts.key], *row["gres_aliases"].split("|"))
         for name in {facts.key, *aliases}:
             names.setdefault(plain_name(name), set()).add(facts.key)
     return GpuCatalogue(
         cards=cards,
         names={name: tuple(sorted(keys)) for name, keys in sorted(names.items())},
         box_gb=box_gb,
+        driver_names=driver_names,
     )
 
 

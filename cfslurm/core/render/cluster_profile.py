@@ -1,4 +1,4 @@
-"""A cluster profile: the pretend nodes, partitions and switches that a sandbox is made of."""
+"""A cluster profile: nodes, partitions and switches as somebody describes them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,30 @@ from cfslurm.core.slurm.hostlist import expand
 
 SCHEMA = "cfslurm.cluster-profile/1"
 
-MAX_NODES = 64  # each node is a real slurmd
+MAX_NODES = 10_000  # a sandbox takes far fewer: each is a real slurmd there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PretendGpus:
-    """The GPUs of a node. ``type`` is Slurm's GRES type and, unless ``catalog`` says another, its card."""
+class ProfileGpus:
+    """The GPUs of one type on a node.
+
+    ``type`` is Slurm's GRES type, empty for untyped GPUs, and, unless ``catalog`` says another, the
+    card. ``mig`` is a MIG profile (``1g.10gb``): ``count`` is then that of the instances, evenly on
+    the physical GPUs ``cards``, counted over the node. ``cores`` are Slurm's logical cores, a range
+    for each GPU or for each equal share of them; ``links`` a row of gres.conf's Links for each GPU;
+    ``files`` the device files where the vendor's usual ones are not right.
+    """
 
     __pydantic_config__ = STRICT
-    type: str
     count: int
+    type: str = ""
     nvlink: bool = False
     catalog: str = ""
+    mig: str = ""
+    cards: tuple[int, ...] = ()
+    cores: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def card(self) -> str:
@@ -32,14 +44,20 @@ class PretendGpus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeGroup:
-    """Equal nodes. ``names`` is a hostlist; ``weight`` is Slurm's: the least one is filled first."""
+    """Equal nodes. ``names`` is a hostlist; ``weight`` is Slurm's: the least one is filled first.
+
+    ``cpus`` counts threads. ``shards`` and ``mps`` are those of the whole node, evenly on its GPUs.
+    """
 
     __pydantic_config__ = STRICT
     names: str
     cpus: int
     real_memory_mib: int
     sockets: int = 1
-    gpus: PretendGpus | None = None
+    threads_per_core: int = 1
+    gpus: tuple[ProfileGpus, ...] = ()
+    shards: int = 0
+    mps: int = 0
     features: tuple[str, ...] = ()
     switch: str = ""
     weight: int = 1
@@ -51,8 +69,8 @@ class NodeGroup:
 
     @property
     def cores_per_socket(self) -> int:
-        """Cores of one socket, one thread each."""
-        return self.cpus // self.sockets
+        """Cores of one socket."""
+        return self.cpus // (self.sockets * self.threads_per_core)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,20 +129,15 @@ class ClusterProfile:
         return tuple(name for group in self.nodes for name in group.node_names)
 
     @property
-    def gpu_types(self) -> tuple[PretendGpus, ...]:
-        """One entry for each GRES type, sorted by type."""
-        found = {group.gpus.type: group.gpus for group in self.nodes if group.gpus}
+    def gpu_types(self) -> tuple[ProfileGpus, ...]:
+        """One entry for each GRES type that is given, sorted by type."""
+        found = {gpus.type: gpus for group in self.nodes for gpus in group.gpus if gpus.type}
         return tuple(found[name] for name in sorted(found))
 
     @property
     def gpu_count(self) -> int:
-        """All pretend GPUs."""
-        return sum(len(g.node_names) * g.gpus.count for g in self.nodes if g.gpus)
-
-    @property
-    def most_gpus(self) -> int:
-        """The GPUs of the node that has most."""
-        return max((group.gpus.count for group in self.nodes if group.gpus), default=0)
+        """All GPUs, as Slurm counts them: a MIG instance is one."""
+        return sum(len(g.node_names) * gpus.count for g in self.nodes for gpus in g.gpus)
 
     @property
     def leaves(self) -> Mapping[str, tuple[str, ...]]:

@@ -1,32 +1,34 @@
-"""The configuration files of a private Slurm: profile and settings in, texts out."""
+"""The files of a private Slurm: those of a site, moved to one machine and to pretend GPUs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import jinja2
+from cfslurm.core.render.cluster_profile import ClusterProfile, NodeGroup, ProfileGpus
+from cfslurm.core.render.conf_text import render
+from cfslurm.core.render.site_files import TOPOLOGY_CONF, TOPOLOGY_YAML, accounting_tres
+from cfslurm.core.slurm.gres import read_gres
+from cfslurm.core.slurm.hostlist import expand
+from cfslurm.errors import SlurmOutputError, UserInputError
 
-from cfslurm.core.render.cluster_profile import ClusterProfile, NodeGroup, ProfilePartition
-from cfslurm.core.slurm.hostlist import fold
-from cfslurm.core.slurm.units import duration_s, time_limit
-from cfslurm.errors import UserInputError
-
-# By the name of the file that each becomes; the template's name has .j2 behind it.
-CONF_FILES = ("slurm.conf", "gres.conf", "topology.conf", "cgroup.conf")
+SLURM_CONF = "slurm.conf"
 SLURMDBD_FILE = "slurmdbd.conf"
+CGROUP_CONF = "cgroup.conf"
+SANDBOX_TEMPLATES = (SLURM_CONF, SLURMDBD_FILE, CGROUP_CONF)
 
-# slurm.conf knows no escapes: a blank ends a value, # begins a remark, = , [ ] mean something in lists.
-_VALUE = re.compile(r"[A-Za-z0-9_.,:/@+\[\]-]+")
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+-]+")
-# NVLink 3 has twelve links for each GPU, shared out evenly to the other GPUs of a node.
-_NVLINKS = 12
+MAX_NODES = 64  # each is a real slurmd
+MAX_DEVICES = 4096  # each is a link in a folder
+_NODE_LINE = re.compile(r"NodeName=(?P<names>\S+)(?P<rest>( .*)?)")
+_GRES = re.compile(r" Gres=(\S+)")
+_FILES = re.compile(r" (?:Multiple)?File(?:s)?=(\S+)")
+_DEVICE = re.compile(r"/dev/[A-Za-z0-9_./-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSettings:
-    """What a profile does not know: this machine, this user, these ports, this folder.
+    """What a site's files do not know: this machine, this user, these ports, this folder.
 
     ``folder`` is the prefix of every path and holds no sign that slurm.conf reads in another way.
     ``slurmdbd_port`` is None where there is no accounting. ``plugstack`` names the SPANK plugins;
@@ -46,74 +48,118 @@ class ClusterSettings:
     plugstack: str = ""
 
 
-def is_plain_path(path: str) -> bool:
-    """True for a path that every one of Slurm's files can carry as it is."""
-    return _PLAIN_PATH.fullmatch(path) is not None
-
-
 def render_slurm(
-    profile: ClusterProfile, settings: ClusterSettings, templates: Mapping[str, str]
+    files: Mapping[str, str], settings: ClusterSettings, templates: Mapping[str, str]
 ) -> dict[str, str]:
-    """The texts of `CONF_FILES`, and of `SLURMDBD_FILE` where there is accounting, by file name.
+    """All texts by file name: ``files`` are a site's (`render_site`), moved to this machine.
+
+    Node lines get this machine's address and ports, device files lie below the folder, cgroups are
+    left alone.
 
     Raises:
-        UserInputError: a value that slurm.conf cannot carry, or a template that asks for one more.
+        UserInputError: a value that slurm.conf cannot carry, or a file that cannot be moved.
     """
-    names = (*CONF_FILES, SLURMDBD_FILE) if settings.slurmdbd_port else CONF_FILES
-    values = _values(profile, settings)
-    return {name: render(templates[name], values, name=name) for name in names}
+    values = _values(files, settings)
+    names = SANDBOX_TEMPLATES if settings.slurmdbd_port else (SLURM_CONF, CGROUP_CONF)
+    own = {name: render(templates[name], values, name=name) for name in names}
+    topology = {name: files[name] for name in (TOPOLOGY_CONF, TOPOLOGY_YAML) if name in files}
+    return {
+        **own,
+        **topology,
+        "nodes.conf": _moved_nodes(files["nodes.conf"], settings.node_ports),
+        "partitions.conf": files["partitions.conf"],
+        "gres.conf": _moved_devices(files["gres.conf"], settings.folder),
+    }
 
 
-def render(template: str, values: Mapping[str, object], *, name: str) -> str:
-    """Fill in a template of one of Slurm's files; every ``{{ value }}`` must pass ``| conf``.
+def node_names(nodes_conf: str) -> tuple[str, ...]:
+    """The nodes of a nodes.conf, in its order.
 
     Raises:
-        UserInputError: a value is missing, unfiltered, or cannot be written into such a file.
+        UserInputError: it names none, too many for one machine, or one twice.
     """
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        finalize=_refuse_unfiltered,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
+    names: list[str] = []
+    for line in nodes_conf.splitlines():
+        if match := _NODE_LINE.fullmatch(line):
+            try:
+                names += expand(match["names"], limit=MAX_NODES)
+            except SlurmOutputError as error:
+                raise _refused(error.message) from error
+    if not 1 <= len(names) <= MAX_NODES:
+        raise _refused(f"{len(names)} nodes, not between 1 and {MAX_NODES}: each is a real slurmd")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise _refused(f"the node {twice[0]} stands there twice")
+    return tuple(names)
+
+
+def profile_of_files(files: Mapping[str, str], name: str) -> ClusterProfile:
+    """What a sandbox must know of rendered files: their nodes and GPUs; the cards are Slurm's word.
+
+    Raises:
+        UserInputError: as `node_names`; or a node line without CPUs or memory.
+    """
+    node_names(files["nodes.conf"])
+    groups = []
+    for line in files["nodes.conf"].splitlines():
+        if match := _NODE_LINE.fullmatch(line):
+            words = dict(word.split("=", 1) for word in match["rest"].split() if "=" in word)
+            groups.append(_group(match["names"], words))
+    return ClusterProfile(name=name, nodes=tuple(groups), partitions=())
+
+
+def _group(names: str, words: Mapping[str, str]) -> NodeGroup:
+    cpus, memory = words.get("CPUs", ""), words.get("RealMemory", "")
+    if not cpus.isdecimal() or not memory.isdecimal():
+        raise _refused(f"the line of {names[:60]} has no CPUs= or no RealMemory=")
+    return NodeGroup(
+        names=names,
+        cpus=int(cpus),
+        real_memory_mib=int(memory),
+        gpus=tuple(
+            ProfileGpus(type=gres.type, count=gres.count)
+            for gres in read_gres(words.get("Gres", ""))
+            if gres.name == "gpu"
+        ),
     )
-    environment.filters = {"conf": _conf}
-    try:
-        return environment.from_string(template).render(values)
-    except jinja2.TemplateError as error:
-        raise UserInputError(
-            f"the template of {name} cannot be filled in: {error.message}",
-            remedy=f"Compare it with the one that cfslurm ships as gres_templates/{name}.j2.",
-        ) from error
 
 
-class _Word(str):
-    """A value that has passed the filter."""
+def devices(gres_conf: str) -> tuple[str, ...]:
+    """The device files that a gres.conf names, sorted.
 
-    __slots__ = ()
+    Raises:
+        UserInputError: GPUs that slurmd must find itself, or files outside /dev.
+    """
+    found: set[str] = set()
+    for line in gres_conf.splitlines():
+        if line.startswith("#"):
+            continue
+        if re.search(r"AutoDetect=(?!off\b)", line):
+            raise _refused(
+                f"a pretend GPU cannot be detected, and gres.conf asks for it: {line[:80]!r}"
+            )
+        for text in _FILES.findall(line):
+            found.update(expand(text, limit=MAX_DEVICES))
+    outside = [path for path in sorted(found) if not _DEVICE.fullmatch(path) or ".." in path]
+    if outside:
+        raise _refused(f"{outside[0][:80]!r} in gres.conf is no file below /dev")
+    return tuple(sorted(found))
 
 
-def _conf(value: object) -> _Word:
-    text = str(value)
-    if not _VALUE.fullmatch(text):
-        raise UserInputError(
-            f"{text[:80]!r} cannot be written into slurm.conf",
-            remedy="Use letters, digits and _.,:/@+-[] there: slurm.conf knows no escapes.",
-        )
-    return _Word(text)
-
-
-def _refuse_unfiltered(value: object) -> object:
-    if isinstance(value, _Word):
-        return value
-    raise UserInputError(
-        f"a template of Slurm's files writes {str(value)[:80]!r} without a filter",
-        remedy="Write `{{ name | conf }}`.",
+def _refused(message: str) -> UserInputError:
+    return UserInputError(
+        f"a sandbox cannot be made of these files: {message}",
+        remedy="Render them for a sandbox: `cfslurm site render --explicit -o DIR`.",
     )
 
 
-def _values(profile: ClusterProfile, settings: ClusterSettings) -> dict[str, object]:
+def _values(files: Mapping[str, str], settings: ClusterSettings) -> dict[str, object]:
+    types, names = _gres(files["nodes.conf"])
+    kind = ""
+    if TOPOLOGY_CONF in files:
+        kind = "block" if "\nBlockName=" in files[TOPOLOGY_CONF] else "tree"
+    elif TOPOLOGY_YAML in files:
+        kind = "block" if "\n  block:" in files[TOPOLOGY_YAML] else "tree"
     return {
         "cluster_name": settings.cluster_name,
         "host": settings.host,
@@ -123,72 +169,34 @@ def _values(profile: ClusterProfile, settings: ClusterSettings) -> dict[str, obj
         "version": settings.slurm_version,
         "slurmctld_port": settings.slurmctld_port,
         "slurmdbd_port": settings.slurmdbd_port,
-        "gpu_types": [gpus.type for gpus in profile.gpu_types],
-        "has_switches": bool(profile.leaves),
-        "nodes": [
-            _node(name, group, settings.node_ports[name])
-            for group in profile.nodes
-            for name in group.node_names
-        ],
-        "partitions": [_partition(partition) for partition in profile.partitions],
-        "switches": _switches(profile),
+        "tres": accounting_tres(types, names),
+        "topology": kind,
     }
 
 
-def _node(name: str, group: NodeGroup, port: int) -> dict[str, object]:
-    gpus = group.gpus
-    return {
-        "name": name,
-        "port": port,
-        "cpus": group.cpus,
-        "sockets": group.sockets,
-        "cores_per_socket": group.cores_per_socket,
-        "real_memory_mib": group.real_memory_mib,
-        "features": ",".join(group.features),
-        "weight": group.weight,
-        "gpu_type": gpus.type if gpus else "",
-        "gpu_count": gpus.count if gpus else 0,
-        "links": _links(gpus.count) if gpus and gpus.nvlink and gpus.count > 1 else (),
-        "device_range": _device_range(gpus.count) if gpus else "",
-    }
+def _gres(nodes_conf: str) -> tuple[set[str], set[str]]:
+    """GPU types and GRES names of a nodes.conf."""
+    gres = [item for text in _GRES.findall(nodes_conf) for item in read_gres(text)]
+    types: Iterable[str] = (item.type for item in gres if item.name == "gpu")
+    return {gpu_type for gpu_type in types if gpu_type}, {item.name for item in gres}
 
 
-def _device_range(count: int) -> str:
-    return "0" if count == 1 else f"[0-{count - 1}]"
+def _moved_nodes(nodes_conf: str, ports: Mapping[str, int]) -> str:
+    lines = []
+    for line in nodes_conf.splitlines():
+        match = _NODE_LINE.fullmatch(line)
+        if match is None:
+            lines.append(line)
+            continue
+        for name in expand(match["names"], limit=MAX_NODES):
+            place = f"NodeName={name} NodeAddr=127.0.0.1 Port={ports[name]}"
+            lines.append(f"{place}{match['rest']}")
+    return "\n".join(lines) + "\n"
 
 
-def _links(count: int) -> tuple[str, ...]:
-    """One row of gres.conf's Links= per GPU.
-
-    >>> _links(3)
-    ('-1,6,6', '6,-1,6', '6,6,-1')
-    """
-    each = max(1, _NVLINKS // (count - 1))
-    return tuple(
-        ",".join("-1" if other == gpu else str(each) for other in range(count))
-        for gpu in range(count)
-    )
-
-
-def _partition(partition: ProfilePartition) -> dict[str, object]:
-    return {
-        "name": partition.name,
-        "nodes": fold(partition.node_names),
-        "default": partition.default,
-        "max_time": time_limit(duration_s(partition.max_time)),
-        "priority_tier": partition.priority_tier,
-        "preemptible": partition.preemptible,
-        "grace_time_s": partition.grace_time_s,
-    }
-
-
-def _switches(profile: ClusterProfile) -> list[dict[str, str]]:
-    leaves = [
-        {"name": name, "kind": "Nodes", "below": fold(nodes)}
-        for name, nodes in profile.leaves.items()
+def _moved_devices(gres_conf: str, folder: str) -> str:
+    lines = [
+        line if line.startswith("#") else re.sub(r"(?<=[=,])/dev/", f"{folder}/dev/", line)
+        for line in gres_conf.splitlines()
     ]
-    upper = [
-        {"name": name, "kind": "Switches", "below": ",".join(below)}
-        for name, below in profile.switches.items()
-    ]
-    return leaves + upper
+    return "\n".join(lines) + "\n"

@@ -9,15 +9,15 @@ import pytest
 from cfslurm.core.render.cluster_profile import (
     ClusterProfile,
     NodeGroup,
-    PretendGpus,
     ProfileAccount,
+    ProfileGpus,
     ProfilePartition,
 )
 from cfslurm.core.render.cluster_profile_check import problems
 
-_GPUS = PretendGpus(type="rtx4090", count=2)
+_GPUS = ProfileGpus(type="rtx4090", count=2)
 _NODES = (
-    NodeGroup(names="g[1-2]", cpus=8, real_memory_mib=8000, gpus=_GPUS, switch="leaf1"),
+    NodeGroup(names="g[1-2]", cpus=8, real_memory_mib=8000, gpus=(_GPUS,), switch="leaf1"),
     NodeGroup(names="c1", cpus=4, sockets=2, real_memory_mib=4000, switch="leaf2"),
 )
 _PARTITIONS = (
@@ -35,6 +35,10 @@ _GOOD = ClusterProfile(
 
 def _with_node(**changes: object) -> ClusterProfile:
     return replace(_GOOD, nodes=(replace(_NODES[0], **changes), _NODES[1]))  # type: ignore[arg-type]
+
+
+def _with_gpus(**changes: object) -> ClusterProfile:
+    return _with_node(gpus=(replace(_GPUS, **changes),))  # type: ignore[arg-type]
 
 
 def _with_partition(**changes: object) -> ClusterProfile:
@@ -59,7 +63,6 @@ def test_profile_with_one_switch_needs_no_upper_one() -> None:
 def test_groups_are_counted_by_their_hostlists() -> None:
     assert _GOOD.node_names == ("g1", "g2", "c1")
     assert _GOOD.gpu_count == 4
-    assert _GOOD.most_gpus == 2
     assert _GOOD.leaves == {"leaf1": ("g1", "g2"), "leaf2": ("c1",)}
     assert _NODES[1].cores_per_socket == 2
 
@@ -73,7 +76,7 @@ def test_card_is_the_type_unless_the_catalogue_key_is_given() -> None:
     ("profile", "path", "message"),
     [
         (_with_node(names="g[1-"), "nodes.0.names", "not a hostlist"),
-        (_with_node(names="g[1-1000]"), "nodes.0.names", "more than"),
+        (_with_node(names="g[1-100000]"), "nodes.0.names", "more than"),
         (_with_partition(nodes=("g[2-1]",)), "partitions.0.nodes.0", "not a hostlist"),
         (_with_node(names="a b"), "nodes.0.names", "'a b' cannot be the name of a node"),
         (_with_node(names="DEFAULT"), "nodes.0.names", "'DEFAULT' cannot be the name of a node"),
@@ -89,24 +92,36 @@ def test_card_is_the_type_unless_the_catalogue_key_is_given() -> None:
         (_with_node(weight=0), "nodes.0.weight", "weight is 0, not between"),
         (_with_node(features=("a|b",)), "nodes.0.features.0", "'a|b' cannot be a name"),
         (_with_node(features=("x", "24gb")), "nodes.0.features.1", "'24gb' cannot be a name"),
+        (_with_gpus(mig="8g.10gb"), "nodes.0.gpus.0.mig", "is no MIG profile"),
+        (_with_gpus(mig="1g.10gb", count=8), "nodes.0.gpus.0.cards", "7 are the most on each"),
+        (_with_gpus(cards=(0,)), "nodes.0.gpus.0.cards", "1 cards for 2 GPUs"),
+        (_with_gpus(cards=(0, 999)), "nodes.0.gpus.0.cards.1", "cards is 999"),
+        (_with_gpus(cores=("0-3 x",)), "nodes.0.gpus.0.cores.0", "is not what gres.conf takes"),
+        (_with_gpus(cores=("0", "1", "2")), "nodes.0.gpus.0.cores", "cannot be shared out evenly"),
+        (_with_gpus(links=("-1,4",)), "nodes.0.gpus.0.links", "1 links for 2 GPUs"),
+        (_with_gpus(files=("/etc/x", "/dev/a")), "nodes.0.gpus.0.files.0", "is not what gres.conf"),
+        (_with_node(gpus=(_GPUS, _GPUS)), "nodes.0.gpus.1.type", "stands twice on one node"),
+        (_with_node(shards=3), "nodes.0.shards", "3 shards cannot be shared out evenly to 2 GPUs"),
+        (_with_node(shards=2, mps=2), "nodes.0.mps", "a GPU has shards or MPS, not both"),
+        (_with_node(threads_per_core=3), "nodes.0.sockets", "cannot be shared out evenly"),
         (_with_node(switch="a b"), "nodes.0.switch", "'a b' cannot be a name"),
         (_with_node(switch=""), "nodes", "g[1-2] has no switch, other nodes have"),
         (
-            _with_node(gpus=PretendGpus(type="gpu#1", count=1)),
-            "nodes.0.gpus.type",
-            "'gpu#1' cannot be a name",
+            _with_node(gpus=(ProfileGpus(type="gpu#1", count=1),)),
+            "nodes.0.gpus.0.type",
+            "'gpu#1' cannot be a GPU type",
         ),
         (
-            _with_node(gpus=PretendGpus(type="rtx4090", count=17)),
-            "nodes.0.gpus.count",
-            "count is 17, not between 1 and 16",
+            _with_node(gpus=(ProfileGpus(type="rtx4090", count=129),)),
+            "nodes.0.gpus.0.count",
+            "count is 129, not between 1 and 128",
         ),
         (
             replace(
                 _GOOD,
-                nodes=(_NODES[0], replace(_NODES[1], gpus=replace(_GPUS, catalog="a100_80"))),
+                nodes=(_NODES[0], replace(_NODES[1], gpus=(replace(_GPUS, catalog="a100_80"),))),
             ),
-            "nodes.1.gpus.catalog",
+            "nodes.1.gpus.0.catalog",
             "GPUs of type rtx4090 are rtx4090 on another node",
         ),
         (
@@ -126,7 +141,7 @@ def test_card_is_the_type_unless_the_catalogue_key_is_given() -> None:
             "more than one partition is the default",
         ),
         (replace(_GOOD, partitions=()), "partitions", "there is no partition"),
-        (replace(_GOOD, nodes=(), partitions=()), "nodes", "0 nodes, not between 1 and 64"),
+        (replace(_GOOD, nodes=(), partitions=()), "nodes", "0 nodes, not between 1 and 10000"),
         (replace(_GOOD, scale=0), "scale", "scale is 0, not between 1 and"),
         (replace(_GOOD, name=""), "name", "'' cannot be a name"),
         (replace(_GOOD, switches={}), "switches", "the tree has 2 tops: leaf1, leaf2"),

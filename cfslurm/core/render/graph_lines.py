@@ -1,0 +1,193 @@
+"""A harvested cluster → the lines of Slurm's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cfslurm.core.hardware.gpus import Source
+from cfslurm.core.hardware.graph import GpuSet, HardwareGraph, Node, Partition
+from cfslurm.core.hardware.probe import NodeProbe
+from cfslurm.core.render.devices import (
+    assumed_mig_devices,
+    core_ranges,
+    device_file,
+    family_of,
+)
+from cfslurm.core.render.node_lines import (
+    BlockLines,
+    ClusterLines,
+    GpuLines,
+    GresDevice,
+    NodeLines,
+    Origin,
+    OtherGres,
+    PartitionLines,
+    SharedGres,
+    SwitchLines,
+)
+from cfslurm.core.render.probed_lines import probed_cores, probed_links
+from cfslurm.core.slurm.units import time_limit
+
+_NO_LINKS = "Links not known: run `cfslurm harvest --probe` first"
+_UNSURE = (Source.AMBIGUOUS, Source.UNKNOWN)
+_SHARED = ("shard", "mps")
+_UNKNOWN_CARD = "no table knows this GPU, so it is written as NVIDIA's"
+
+
+def graph_lines(graph: HardwareGraph) -> ClusterLines:
+    """The lines of every node that has any, equal nodes together, in the order of their names."""
+    alike: dict[str, tuple[NodeLines, list[str]]] = {}
+    for node in graph.nodes:
+        lines = _node(node)
+        alike.setdefault(repr(lines), (lines, []))[1].append(node.name)
+    return ClusterLines(
+        title=f"{graph.controller.cluster or 'cluster'}, harvested {graph.harvested_at}",
+        nodes=tuple(replace(lines, names=tuple(names)) for lines, names in alike.values()),
+        partitions=tuple(_partition(partition) for partition in graph.partitions),
+        switches=tuple(
+            SwitchLines(
+                name=switch.name,
+                node_names=() if switch.switches else switch.node_names,
+                switches=switch.switches,
+            )
+            for switch in graph.switches
+        ),
+        blocks=tuple(
+            BlockLines(name=block.name, node_names=block.node_names)
+            for block in graph.blocks
+            if not block.blocks
+        ),
+        block_sizes=tuple(sorted({block.size for block in graph.blocks if block.size})),
+    )
+
+
+def _node(node: Node) -> NodeLines:
+    keys = ("CPUs", "RealMemory", "Gres", "Weight", *node.available_features)
+    return NodeLines(
+        names=(),
+        cpus=node.cpus,
+        sockets=node.sockets,
+        cores_per_socket=node.cores_per_socket,
+        threads_per_core=node.threads_per_core,
+        real_memory_mib=node.real_memory_mib,
+        weight=node.weight,
+        features=node.available_features,
+        gpus=tuple(_gpus(node)),
+        shared=tuple(_shared(node)),
+        others=tuple(
+            OtherGres(name=gres.name, type=gres.type, count=gres.count)
+            for gres in node.gres
+            if gres.name not in _SHARED and gres.count
+        ),
+        origins=dict.fromkeys(keys, Origin.SLURM),
+    )
+
+
+def _shared(node: Node) -> Iterator[SharedGres]:
+    for name in _SHARED:
+        count = sum(gres.count for gres in node.gres if gres.name == name)
+        if count:
+            yield SharedGres(name=name, count=count)
+
+
+def _gpus(node: Node) -> Iterator[GpuLines]:
+    """Device numbers go on from one type to the next: which type comes first, Slurm does not say."""
+    first = 0
+    for gpus in node.gpus:
+        family = family_of(gpus.facts.vendor, gpus.mig_profile)
+        if gpus.mig_profile:
+            cards = -(-gpus.count // _instances(gpus.mig_profile))
+            numbers = range(first, first + cards)
+            devices = assumed_mig_devices(gpus.mig_profile, gpus.count, numbers)
+        else:
+            numbers = range(first, first + gpus.count)
+            devices = tuple(GresDevice(files=(device_file(family, n),)) for n in numbers)
+        first = numbers.stop
+        yield _placed(_lines(gpus, family, devices), gpus, node)
+
+
+def _instances(profile: str) -> int:
+    """Most instances of a profile on one GPU of seven slices: ``3g.40gb`` two, ``1g.10gb`` seven."""
+    return max(1, 7 // int(profile[0])) if profile[0] in "1234567" else 7
+
+
+def _lines(gpus: GpuSet, family: str, devices: tuple[GresDevice, ...]) -> GpuLines:
+    return GpuLines(
+        gpu_type=gpus.gpu_type,
+        family=family,
+        devices=devices,
+        card=gpus.facts,
+        product="" if gpus.facts.source in _UNSURE else gpus.facts.product,
+        why=_why(gpus, family),
+        origins={"Count": Origin.SLURM, "File": Origin.ASSUMED},
+    )
+
+
+def _why(gpus: GpuSet, family: str) -> str:
+    if gpus.facts.source is Source.AMBIGUOUS:
+        return gpus.facts.note
+    return _UNKNOWN_CARD if family == "other" else ""
+
+
+def _placed(lines: GpuLines, gpus: GpuSet, node: Node) -> GpuLines:
+    """With cores and links: those that the node told, else the sockets that Slurm knows."""
+    probe = _whole_probe(node, gpus)
+    if probe is None:
+        return _with_sockets(lines, gpus, node)
+    cores = probed_cores(probe, node)
+    links = probed_links(probe) if lines.family != "mig" else ()
+    return replace(
+        lines,
+        devices=tuple(
+            replace(
+                device,
+                cores=cores[number] if cores else "",
+                links=links[number] if links else "",
+            )
+            for number, device in enumerate(lines.devices)
+        ),
+        origins={**lines.origins, "Cores": Origin.PROBE, "Links": Origin.PROBE},
+    )
+
+
+def _whole_probe(node: Node, gpus: GpuSet) -> NodeProbe | None:
+    """The node's own answer, if it told of just these GPUs: under cgroup fencing it may see fewer."""
+    probe = node.probe
+    if probe is None or len(node.gpus) != 1 or len(probe.gpus) != gpus.count:
+        return None
+    return probe
+
+
+def _with_sockets(lines: GpuLines, gpus: GpuSet, node: Node) -> GpuLines:
+    """Slurm tells only which sockets have GPUs; with two, an even split in order is assumed."""
+    why = lines.why
+    if gpus.facts.has_nvlink and gpus.count > 1 and lines.family != "mig":
+        why = f"{why}; {_NO_LINKS}" if why else _NO_LINKS
+    ranges = core_ranges(node.sockets, node.cores_per_socket)
+    bound = [ranges[socket] for socket in gpus.sockets if socket < len(ranges)]
+    if not bound or lines.count % len(bound):
+        return replace(lines, why=why)
+    share = lines.count // len(bound)
+    return replace(
+        lines,
+        why=why,
+        devices=tuple(
+            replace(device, cores=bound[number // share])
+            for number, device in enumerate(lines.devices)
+        ),
+        origins={**lines.origins, "Cores": Origin.SLURM if len(bound) == 1 else Origin.ASSUMED},
+    )
+
+
+def _partition(partition: Partition) -> PartitionLines:
+    limit = partition.max_time_s
+    return PartitionLines(
+        name=partition.name,
+        node_names=partition.node_names,
+        is_default=partition.is_default,
+        max_time="UNLIMITED" if limit is None else time_limit(limit),
+        priority_tier=partition.priority_tier,
+        preempt_mode=partition.preempt_mode or "OFF",
+        grace_time_s=partition.grace_time_s,
+    )

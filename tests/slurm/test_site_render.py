@@ -1,0 +1,179 @@
+"""`cfslurm site render` and real slurmd: what is written is what Slurm understands, there and back again."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cfslurm.adapters.clock import SystemClock
+from cfslurm.adapters.environment import read_environment
+from cfslurm.adapters.site_folder import read_rendered
+from cfslurm.core.render.slurm_conf import profile_of_files
+from cfslurm.sandbox.up import Request, up
+from tests.slurm.conftest import Slurm, start, stop
+
+Run = Callable[..., str]
+_DEVICE = re.compile(r"Gres Name=gpu Type=(\S+) Count=1 .*File=\S+?(/dev/\S+)(?: Cores=(\S+))?")
+
+
+@pytest.fixture(scope="module")
+def kinds(slurm_programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """One node of every kind that Slurm can have."""
+    folder = tmp_path_factory.mktemp("k") / "kinds"
+    try:
+        yield start(folder, profile="kinds")
+    finally:
+        stop(folder)
+
+
+@pytest.fixture(scope="module")
+def rendered(kinds: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that `site render` writes from a harvest of it."""
+    folder = tmp_path_factory.mktemp("r")
+    _cfslurm(kinds, "harvest", "-o", str(folder / "hardware.json"))
+    _cfslurm(
+        kinds, "site", "render", "--hardware", str(folder / "hardware.json"),
+        "-o", str(folder / "files"),
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def again(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """A Slurm made of these files."""
+    folder = tmp_path_factory.mktemp("a") / "again"
+    files = read_rendered(rendered / "files")
+    request = Request(
+        name="again", folder=folder, profile=profile_of_files(files, "rendered"), files=files
+    )
+    try:
+        done = up(request, environment=read_environment(), clock=SystemClock(), tell=lambda _: None)
+        yield Slurm(state=done.state, env={**_plain(), **done.state.variables})
+    finally:
+        stop(folder)
+
+
+def _plain() -> dict[str, str]:
+    from cfslurm.adapters.process import client_environment
+
+    return {
+        name: value
+        for name, value in client_environment({}).items()
+        if not name.startswith(("SLURM_", "CFSLURM_", "HF_", "XDG_"))
+    }
+
+
+def _cfslurm(slurm: Slurm, *words: str) -> str:
+    # Without the sandbox' site file: its GPUs are then what their types and features say, as anywhere.
+    command = (str(Path(sys.executable).parent / "cfslurm"), *words)
+    done = slurm.run(*command, extra={"CFSLURM_SITE": "", "HOME": str(slurm.path / "runs")})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _classes(slurm: Slurm) -> dict[str, Any]:
+    topo = json.loads(_cfslurm(slurm, "topo", "--json"))
+    keep = ("gpu_type", "gpu_count", "cpus", "real_memory_mib", "partitions", "node_names")
+    return {one["name"]: {key: one[key] for key in keep} for one in topo["classes"]}
+
+
+def _nodes(slurm: Slurm) -> dict[str, Any]:
+    nodes = json.loads(_cfslurm(slurm, "harvest"))["nodes"]
+    return {
+        node["name"]: (
+            [(g["gpu_type"], g["count"], g["sockets"], g["facts"]["key"]) for g in node["gpus"]],
+            [(g["name"], g["type"], g["count"]) for g in node["gres"]],
+            (node["sockets"], node["cores_per_socket"], node["threads_per_core"], node["weight"]),
+        )
+        for node in nodes
+    }
+
+
+def _slurmd(slurm: Slurm, node: str) -> list[str]:
+    done = slurm.run("/usr/sbin/slurmd", "-N", node, "-G")
+    return [line for line in (done.stdout + done.stderr).splitlines() if "Gres Name=" in line]
+
+
+def test_a_slurm_of_rendered_files_has_the_same_classes(kinds: Slurm, again: Slurm) -> None:
+    before, after = _classes(kinds), _classes(again)
+    assert len(before) >= 7
+    assert after == before
+
+
+def test_a_slurm_of_rendered_files_has_the_same_gres_and_cores(kinds: Slurm, again: Slurm) -> None:
+    assert _nodes(again) == _nodes(kinds)
+
+
+def test_features_for_late_binding_are_added_and_none_is_lost(kinds: Slurm, again: Slurm) -> None:
+    def features(slurm: Slurm) -> Mapping[str, set[str]]:
+        nodes = json.loads(_cfslurm(slurm, "harvest"))["nodes"]
+        return {node["name"]: set(node["features"]) for node in nodes}
+
+    before, after = features(kinds), features(again)
+    assert all(before[name] <= after[name] for name in before)
+    assert after["plain-1"] - before["plain-1"] == {"ampere"}
+
+
+@pytest.mark.parametrize("made_of", ["profile", "files"])
+def test_slurmd_understands_every_kind(made_of: str, kinds: Slurm, again: Slurm) -> None:
+    slurm = kinds if made_of == "profile" else again
+    mig = [match.groups() for line in _slurmd(slurm, "mig-1") if (match := _DEVICE.search(line))]
+    caps = {path for kind, path, _ in mig if kind == "1g.10gb" and "nvidia-cap" in path}
+    assert len(caps) == 14  # two for each of seven instances
+    assert {cores for kind, _, cores in mig if kind == "a100_80"} == {"0-31"}
+    amd = "\n".join(_slurmd(slurm, "amd-1"))
+    assert amd.count("Type=mi300x") == 8
+    assert "/dev/dri/renderD135" in amd
+    shards = [line for line in _slurmd(slurm, "shard-1") if "Name=shard" in line]
+    assert len(shards) == 4
+    assert all("Count=8" in line for line in shards)
+    assert "Type=(null)" in "\n".join(_slurmd(slurm, "plain-1"))
+
+
+def test_described_links_reach_slurmd(kinds: Slurm) -> None:
+    lines = _slurmd(kinds, "hgx-1")
+    assert any("Links=-1,18,18,18,18,18,18,18" in line for line in lines)
+    assert len([line for line in lines if "Cores=0-55" in line]) == 4
+
+
+@pytest.mark.parametrize(
+    ("ask", "variable", "seen"),
+    [
+        ("gpu:1g.10gb:1", "SLURM_GPUS_ON_NODE", "1"),
+        ("gpu:mi300x:2", "ROCR_VISIBLE_DEVICES", "0,1"),
+        ("shard:4", "CUDA_VISIBLE_DEVICES", "0"),
+    ],
+)
+def test_jobs_get_every_kind(again: Slurm, ask: str, variable: str, seen: str) -> None:
+    done = again.run("srun", "--mem=10", f"--gres={ask}", "printenv", variable)
+    assert (done.returncode, done.stdout.strip()) == (0, seen), done.stderr
+
+
+def test_a_job_on_amd_sees_no_cuda_devices(again: Slurm) -> None:
+    done = again.run("srun", "--mem=10", "--gres=gpu:mi300x:1", "printenv", "CUDA_VISIBLE_DEVICES")
+    assert done.returncode == 1
+
+
+def test_files_that_differ_are_not_replaced_unasked(kinds: Slurm, rendered: Path) -> None:
+    command = (str(Path(sys.executable).parent / "cfslurm"), "site", "render")
+    target = rendered / "own"
+    target.mkdir()
+    (target / "gres.conf").write_text("# mine\n")
+    words = (*command, "--hardware", str(rendered / "hardware.json"), "-o", str(target))
+    refused = kinds.run(*words)
+    assert refused.returncode == 2
+    assert "gres.conf in" in refused.stderr
+    assert [path.name for path in target.iterdir()] == ["gres.conf"]
+    tried = kinds.run(*words, "--dry-run")
+    assert tried.returncode == 0
+    assert "gres.conf: differs" in tried.stderr
+    assert [path.name for path in target.iterdir()] == ["gres.conf"]
+    assert kinds.run(*words, "--force").returncode == 0
+    assert (target / "nodes.conf").is_file()
+    assert "# mine" not in (target / "gres.conf").read_text()
