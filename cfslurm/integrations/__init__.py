@@ -1,0 +1,1 @@
+"""Agent frameworks and tensor libraries on a session; each is imported only by who uses it."""
