@@ -75,6 +75,21 @@ CONFIGS: dict[str, dict[str, Json]] = {
         "num_experts": 512,
         "num_experts_per_tok": 10,
     },
+    "Qwen2.5-3B": {
+        **_decoder("qwen2", 2048, 11008, 36, (16, 2), 151936, 32768),
+        "sliding_window": 32768,
+        "use_sliding_window": False,
+    },
+    "Qwen3.5-27B": {
+        **_decoder("qwen3_5_text", 5120, 17408, 64, (24, 4), 248320, 262144),
+        "head_dim": 256,
+        "full_attention_interval": 4,
+        "linear_conv_kernel_dim": 4,
+        "linear_key_head_dim": 128,
+        "linear_num_key_heads": 16,
+        "linear_num_value_heads": 48,
+        "linear_value_head_dim": 128,
+    },
     "Phi-3-mini": {
         **_decoder("phi3", 3072, 8192, 32, (32, 32), 32064, 131072),
         "sliding_window": None,

@@ -200,17 +200,19 @@ def _compute_buffer(architecture: Architecture, serving: Serving, *, tokens: int
     """The scratch buffer of llama.cpp with flash attention.
 
     Source: "compute buffer size" of its own log: logits and one hidden state in 32 bit for each of
-        n_ubatch tokens (Llama-3-8B 258.5 MiB, Qwen2.5-7B 304 MiB, to the byte), and the mask.
+        n_ubatch tokens (Llama-3-8B 258.50 MiB, Qwen2.5-7B 304.00 MiB, to the byte); or, in very long
+        contexts, the mask in 16 bit beside eight hidden states, which is an assumption.
     """
     ubatch = min(tokens, _LLAMACPP_UBATCH)
     context = serving.max_model_len * serving.max_num_seqs
-    width = architecture.vocab_size + architecture.hidden_size
-    copies = 4 if serving.gpus > 1 else 1  # inputs of a pipeline of GPUs
-    mask = 2 * ubatch * context * copies
+    logits = 4 * ubatch * (architecture.vocab_size + architecture.hidden_size)
+    mask = 2 * ubatch * context + 32 * ubatch * architecture.hidden_size
+    formula = f"{ubatch} tokens x ({architecture.vocab_size} + {architecture.hidden_size}) x 4 B"
+    if mask > logits:
+        formula = f"{ubatch} tokens x ({context} x 2 B of mask + {architecture.hidden_size} x 32 B)"
     return term(
         "compute_buffer",
-        4 * ubatch * width + mask,
-        "llama.cpp with flash attention: logits of a micro-batch, and the attention mask",
-        f"{ubatch} tokens x ({architecture.vocab_size} + {architecture.hidden_size}) x 4 B"
-        f" + mask {human_bytes(mask)}",
+        max(logits, mask),
+        "llama.cpp with flash attention: logits of a micro-batch, or the attention mask",
+        formula,
     )

@@ -116,12 +116,27 @@ def test_recurrent_states_do_not_grow() -> None:
     assert short["kv_cache"] < long["kv_cache"]
 
 
+def test_the_block_size_of_a_hybrid_model_as_logged() -> None:
+    """Attention block size 1568 tokens, 0.13 % of padding: noonghunna/club-3090/issues/1047."""
+    qwen = architecture_of("Qwen3.5-27B")
+    serving = replace(asked(1), kv_cache_dtype="fp8")
+    terms = kv_cache_terms(qwen, serving, VLLM, batched_tokens=2048)
+    sizes = {term.name: term.bytes for term in terms}
+    assert sizes["kv_cache"] == 16 * 1568 * 4 * 2 * 256
+    assert sizes["recurrent_state"] == 48 * 1568 * 4 * 2 * 256
+
+
 def test_attention_pages_are_as_large_as_a_state() -> None:
     """The hybrid models' pages: attention blocks of many tokens, states padded to the same bytes."""
     qwen = architecture_of("Qwen3-Next-80B")
     one, block = cache(qwen, asked(1)), cache(qwen, asked(500))
     assert one == block
     assert cache(qwen, asked(2000)) > block
+
+
+def test_the_cache_of_llamacpp_as_logged() -> None:
+    found = architecture_of("Qwen2.5-3B")
+    assert cache(found, asked(4096), LLAMACPP) == 144 * 1024 * 1024
 
 
 def test_llamacpp_pads_windows_and_splits_layers() -> None:
@@ -233,13 +248,16 @@ def test_mxfp4_is_padded_for_its_kernel() -> None:
     assert loaded / GIB == pytest.approx(7.01, rel=0.02)
 
 
-@pytest.mark.parametrize(("repo", "mib"), [("Llama-3.1-8B", 258.5 + 8), ("Qwen2.5-7B", 304.0 + 8)])
+@pytest.mark.parametrize(
+    ("repo", "mib"), [("Llama-3.1-8B", 258.5), ("Qwen2.5-7B", 304.0), ("Qwen2.5-3B", 300.75)]
+)
 def test_the_compute_buffer_of_llamacpp(repo: str, mib: float) -> None:
-    """258.50 and 304.00 MiB with flash attention in llama.cpp's logs, and the mask for 8192 tokens."""
+    """As in llama.cpp's logs; the last with its cache of 144 MiB: SciSharp/LLamaSharp/issues/1099."""
     found = replace(variant("gguf:Q8_0", 8.0), architecture=architecture_of(repo))
-    terms = by_name(memory_terms(found, asked(8192), H100, replace(LLAMACPP, formats=())))
-    # The engine of this test takes 2048 tokens a step by default, llama.cpp never more than 512.
+    terms = by_name(memory_terms(found, asked(8192), H100, LLAMACPP))
     assert terms["compute_buffer"].bytes == mib * 1024 * 1024
+    endless = by_name(memory_terms(found, asked(8192, 100), H100, LLAMACPP))
+    assert endless["compute_buffer"].bytes > 512 * 819200 * 2, "the mask of very long contexts"
 
 
 @pytest.mark.parametrize(
