@@ -37,6 +37,7 @@ test-slurm-matrix: ## the sandbox, runs and the plugin on Slurm 24.11 and 26.05,
 bench: ## all benchmarks, beside peers and limits
 	@scripts/bootstrap test
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.harvest
 	$(BIN)/python -m benchmarks.spank
 
 lock: ## pin all dependencies anew (needs uv)
