@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 
 from cfslurm.core.hardware.facts import ClusterFacts
@@ -18,6 +19,7 @@ from cfslurm.core.site.model import GpuOverride
 from cfslurm.core.slurm.hostlist import fold
 from cfslurm.core.slurm.records import NodeRecord, Partition, Reservation
 
+FactsOf = Callable[[str, tuple[str, ...]], GpuFacts]
 _MOST_NOTES = 10
 NO_PROBES: Mapping[str, NodeProbe] = MappingProxyType({})
 
@@ -36,15 +38,13 @@ def build_graph(
     that Slurm lists without any partition are kept: nobody can use them, and `info` says so.
     """
     reserved = _reserved(facts.reservations, harvested_at)
-    nodes = tuple(
-        sorted(
-            (
-                _node(record, catalogue, overrides, reserved.get(record.name, ()))
-                for record in facts.nodes
-            ),
-            key=_by_name,
-        )
-    )
+
+    @cache  # asked for each node, but there are few kinds of them
+    def facts_of(gpu_type: str, features: tuple[str, ...]) -> GpuFacts:
+        return _facts(gpu_type, features, catalogue, overrides)
+
+    unsorted = (_node(one, facts_of, reserved.get(one.name, ())) for one in facts.nodes)
+    nodes = tuple(sorted(unsorted, key=_by_name))
     names = GpuNames(catalogue=catalogue, overrides=overrides)
     nodes, contradictions = with_probes(nodes, probes, names)
     return HardwareGraph(
@@ -85,12 +85,7 @@ def _reserved(reservations: Sequence[Reservation], harvested_at: str) -> dict[st
     return found
 
 
-def _node(
-    record: NodeRecord,
-    catalogue: GpuCatalogue,
-    overrides: Mapping[str, GpuOverride],
-    reservations: tuple[str, ...],
-) -> Node:
+def _node(record: NodeRecord, facts_of: FactsOf, reservations: tuple[str, ...]) -> Node:
     return Node(
         name=record.name,
         address=record.address,
@@ -101,7 +96,7 @@ def _node(
         reason_time=record.reason_time,
         features=record.features,
         available_features=record.available_features,
-        gpus=_gpu_sets(record, catalogue, overrides),
+        gpus=_gpu_sets(record, facts_of),
         gres=tuple(
             GresSet(name=name, type=gres_type, count=count, used=used)
             for (name, gres_type), (count, used) in sorted(other_usage(record).items())
@@ -124,11 +119,9 @@ def _node(
     )
 
 
-def _gpu_sets(
-    record: NodeRecord, catalogue: GpuCatalogue, overrides: Mapping[str, GpuOverride]
-) -> tuple[GpuSet, ...]:
+def _gpu_sets(record: NodeRecord, facts_of: FactsOf) -> tuple[GpuSet, ...]:
     return tuple(
-        _gpu_set(gpu_type, usage, _facts(gpu_type, record.features, catalogue, overrides))
+        _gpu_set(gpu_type, usage, facts_of(gpu_type, record.features))
         for gpu_type, usage in sorted(gpu_usage(record).items())
         if usage.count > 0
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.mig import DRIVER_PART, MigName, MigProfile, find_profile, mig_name
@@ -113,6 +114,7 @@ def read_catalogue(text: str) -> GpuCatalogue:
     )
 
 
+@lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
     """A name without what sites and drivers write differently.
 

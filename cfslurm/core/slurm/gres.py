@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cfslurm.errors import SlurmOutputError
 
@@ -22,6 +23,7 @@ class Gres:
     note: str = ""
 
 
+@lru_cache(maxsize=4096)  # nodes of a kind print the same text
 def read_gres(text: str) -> tuple[Gres, ...]:
     """Read a Gres or GresUsed field.
 
