@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cfslurm.core.hardware.gpus import Source
 from cfslurm.core.hardware.graph import HardwareGraph, Node
 from cfslurm.core.hardware.probe import (
     Clocks,
@@ -19,9 +20,10 @@ from cfslurm.core.hardware.probe import (
     Use,
 )
 from cfslurm.core.slurm.records import Switch, Topology
-from tests.builders import graph, node
+from tests.builders import CATALOGUE, graph, node
 
 _NO = NotKnown(not_known="not asked")
+_H100 = replace(CATALOGUE.cards["h100"], source=Source.PROBE)
 
 
 def probed_gpu(index: int, *, name: str, numa: int, cpus: str) -> ProbedGpu:
@@ -93,7 +95,8 @@ def hgx(count: int = 10) -> HardwareGraph:
         replace(
             one,
             reason="GPU 3: ECC errors" if one.state_flags else "",
-            probe=report(one.name, count=8, nvlinks=18, through="nvswitch", cpus=halves),
+            gpus=tuple(replace(gpus, facts=_H100) for gpus in one.gpus),
+            probe=report("hgx-01", count=8, nvlinks=18, through="nvswitch", cpus=halves),
         )
         for one in made.nodes
     )

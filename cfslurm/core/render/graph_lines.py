@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from cfslurm.core.hardware.class_probes import class_probes
 from cfslurm.core.hardware.gpus import Source
 from cfslurm.core.hardware.graph import GpuSet, HardwareGraph, Node, Partition
 from cfslurm.core.hardware.probe import NodeProbe
@@ -38,8 +39,9 @@ _UNKNOWN_CARD = "no table knows this GPU, so it is written as NVIDIA's"
 def graph_lines(graph: HardwareGraph) -> ClusterLines:
     """The lines of every node that has any, equal nodes together, in the order of their names."""
     alike: dict[str, tuple[NodeLines, list[str]]] = {}
+    probes = class_probes(graph.nodes)
     for node in graph.nodes:
-        lines = _node(node)
+        lines = _node(node, probes.get(node.name))
         alike.setdefault(repr(lines), (lines, []))[1].append(node.name)
     return ClusterLines(
         title=f"{graph.controller.cluster or 'cluster'}, harvested {graph.harvested_at}",
@@ -62,7 +64,7 @@ def graph_lines(graph: HardwareGraph) -> ClusterLines:
     )
 
 
-def _node(node: Node) -> NodeLines:
+def _node(node: Node, probe: NodeProbe | None) -> NodeLines:
     keys = ("CPUs", "RealMemory", "Gres", "Weight", *node.available_features)
     return NodeLines(
         names=(),
@@ -73,7 +75,7 @@ def _node(node: Node) -> NodeLines:
         real_memory_mib=node.real_memory_mib,
         weight=node.weight,
         features=node.available_features,
-        gpus=tuple(_gpus(node)),
+        gpus=tuple(_gpus(node, probe)),
         shared=tuple(_shared(node)),
         others=tuple(
             OtherGres(name=gres.name, type=gres.type, count=gres.count)
@@ -91,7 +93,7 @@ def _shared(node: Node) -> Iterator[SharedGres]:
             yield SharedGres(name=name, count=count)
 
 
-def _gpus(node: Node) -> Iterator[GpuLines]:
+def _gpus(node: Node, probe: NodeProbe | None) -> Iterator[GpuLines]:
     """Device numbers go on from one type to the next: which type comes first, Slurm does not say."""
     first = 0
     for gpus in node.gpus:
@@ -104,7 +106,7 @@ def _gpus(node: Node) -> Iterator[GpuLines]:
             numbers = range(first, first + gpus.count)
             devices = tuple(GresDevice(files=(device_file(family, n),)) for n in numbers)
         first = numbers.stop
-        yield _placed(_lines(gpus, family, devices), gpus, node)
+        yield _placed(_lines(gpus, family, devices), gpus, node, probe)
 
 
 def _instances(profile: str) -> int:
@@ -130,15 +132,16 @@ def _why(gpus: GpuSet, family: str) -> str:
     return _UNKNOWN_CARD if family == "other" else ""
 
 
-def _placed(lines: GpuLines, gpus: GpuSet, node: Node) -> GpuLines:
+def _placed(lines: GpuLines, gpus: GpuSet, node: Node, probe: NodeProbe | None) -> GpuLines:
     """With cores and links: those that the node told, else the sockets that Slurm knows."""
-    probe = _whole_probe(node, gpus)
-    if probe is None:
+    # Under cgroup fencing a probe may see fewer GPUs; with several types nobody knows which are which.
+    if probe is None or len(node.gpus) != 1 or len(probe.gpus) != gpus.count:
         return _with_sockets(lines, gpus, node)
     cores = probed_cores(probe, node)
     links = probed_links(probe) if lines.family != "mig" else ()
     return replace(
         lines,
+        why=lines.why or f"asked: {probe.node}",
         devices=tuple(
             replace(
                 device,
@@ -149,14 +152,6 @@ def _placed(lines: GpuLines, gpus: GpuSet, node: Node) -> GpuLines:
         ),
         origins={**lines.origins, "Cores": Origin.PROBE, "Links": Origin.PROBE},
     )
-
-
-def _whole_probe(node: Node, gpus: GpuSet) -> NodeProbe | None:
-    """The node's own answer, if it told of just these GPUs: under cgroup fencing it may see fewer."""
-    probe = node.probe
-    if probe is None or len(node.gpus) != 1 or len(probe.gpus) != gpus.count:
-        return None
-    return probe
 
 
 def _with_sockets(lines: GpuLines, gpus: GpuSet, node: Node) -> GpuLines:

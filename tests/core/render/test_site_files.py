@@ -132,6 +132,15 @@ def test_cores_within_a_socket_are_widened_to_it() -> None:
     assert {device.cores for device in lines.gpus[0].devices} == {"56-111"}
 
 
+def test_one_probe_stands_for_all_nodes_like_it() -> None:
+    made = hgx(10)
+    nodes = (made.nodes[0], *(replace(node, probe=None) for node in made.nodes[1:]))
+    [lines] = graph_lines(replace(made, nodes=nodes)).nodes
+    assert len(lines.names) == 10
+    assert lines.gpus[0].devices[1].links == "18,-1,18,18,18,18,18,18"
+    assert lines.gpus[0].why == "asked: hgx-01"
+
+
 def test_equal_nodes_share_their_lines() -> None:
     assert [len(lines.names) for lines in graph_lines(hgx(10)).nodes] == [10]
 
