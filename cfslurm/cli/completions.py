@@ -6,16 +6,25 @@ from dataclasses import dataclass
 
 import click
 
+_MODELS = ("REPO", "VARIANT")
+# Written by cfslurm.adapters.known_models: letters, digits and ./_- only, since shells expand words.
+_KNOWN = "${XDG_CACHE_HOME:-$HOME/.cache}/cfslurm/models.txt"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """A command as a shell must know it: its path, help, options, choices, subcommands."""
+    """A command as a shell must know it: its path, help, options, choices, subcommands.
+
+    ``takes_model`` is True where an argument is a model on the Hub: of those, shells know the ones
+    that the user has looked at before.
+    """
 
     path: tuple[str, ...]
     help: str
     options: tuple[tuple[str, str], ...]
     choices: tuple[str, ...]
     subcommands: tuple[str, ...]
+    takes_model: bool
 
 
 def describe_commands(root: click.Group, ctx: click.Context) -> tuple[Described, ...]:
@@ -50,12 +59,18 @@ def _described(command: click.Command, path: tuple[str, ...], ctx: click.Context
         options=tuple(options),
         choices=tuple(choices),
         subcommands=tuple(subcommands),
+        takes_model=any(parameter.metavar in _MODELS for parameter in command.params),
     )
 
 
 def script(shell: str, commands: tuple[Described, ...]) -> str:
     """The script for a shell."""
     return {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell](commands)
+
+
+_BASH_MODELS = (
+    f"""; words="$words $(grep -xE '[A-Za-z0-9][A-Za-z0-9._/-]*' "{_KNOWN}" 2>/dev/null)\""""
+)
 
 
 def _words(command: Described) -> str:
@@ -65,7 +80,8 @@ def _words(command: Described) -> str:
 
 def _bash(commands: tuple[Described, ...]) -> str:
     cases = "\n".join(
-        f"    {'/'.join(command.path) or 'cfslurm'}) words='{_words(command)}' ;;"
+        f"    {'/'.join(command.path) or 'cfslurm'}) words='{_words(command)}'"
+        f"{_BASH_MODELS if command.takes_model else ''} ;;"
         for command in commands
     )
     known = " ".join("/".join(command.path) for command in commands if command.path)
@@ -110,6 +126,11 @@ def _fish(commands: tuple[Described, ...]) -> str:
         for word in (*command.subcommands, *command.choices):
             lines.append(
                 f"complete -c cfslurm -n '{condition}' -a {word} -d '{_quoted(helps.get(word, ''))}'"
+            )
+        if command.takes_model:
+            known = "(cat (set -q XDG_CACHE_HOME; and echo $XDG_CACHE_HOME; or echo $HOME/.cache)"
+            lines.append(
+                f"complete -c cfslurm -n '{condition}' -a '{known}/cfslurm/models.txt 2>/dev/null)'"
             )
         for name, text in command.options:
             flag = f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"

@@ -102,7 +102,9 @@ def _family(
         family.notes.append(f"{model.repo} is now {published.repo_id}")
     if model.variant is not None and "/" in model.variant:
         wanted = model.variant
-        family.add([sources.ask(partial(hub.repository, wanted, "main"))])
+        if wanted not in names:
+            family.add([sources.ask(partial(hub.repository, wanted, "main"))])
+        return family  # nothing else is wanted
     for name in names:
         _search(family, sources, HubSearch(quantized_from=name), _MOST_CHILDREN)
     author, _, text = published.repo_id.partition("/")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.models.engines import Engine
     from cfslurm.core.models.policy import Standards
+    from cfslurm.core.models.quality import Score
+    from cfslurm.core.models.speed_table import SpeedTable
     from cfslurm.core.run.sources import ModelSources
     from cfslurm.core.site.model import Site
     from cfslurm.ports import Clock, Hub, RunCommand
@@ -69,6 +71,21 @@ class Context:
 
         return with_overrides(built_in_engines(), self.site.engines)
 
+    def scores(self) -> Mapping[str, Score]:
+        """What is said of the quality of quantizations: the table, and this site's own scores."""
+        from cfslurm.adapters.resources import shipped_text
+        from cfslurm.core.models.quality import read_scores, with_own_scores
+
+        table = read_scores(shipped_text("core/models/quality.csv"))
+        return with_own_scores(table, self.site.models.quality, source="the site config")
+
+    def speed_table(self) -> SpeedTable:
+        """What engines reach of what GPUs can do."""
+        from cfslurm.adapters.resources import shipped_text
+        from cfslurm.core.models.speed_table import read_speed_table
+
+        return read_speed_table(shipped_text("core/models/speed_efficiencies.csv"))
+
     @property
     def sources(self) -> ModelSources:
         """Where models come from and go to, as the settings say."""
@@ -83,12 +100,15 @@ class Context:
     @property
     def standards(self) -> Standards:
         """What variants are measured by: how good each is, and what this site and this user allow."""
-        from cfslurm.adapters.resources import shipped_text
         from cfslurm.core.models.policy import Standards, read_policy
-        from cfslurm.core.models.quality import read_scores
 
-        scores = read_scores(shipped_text("core/models/quality.csv"))
-        return Standards(scores=scores, policy=read_policy(self.settings))
+        return Standards(scores=self.scores(), policy=read_policy(self.settings))
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where cfslurm keeps of this user what it could ask for again."""
+        cache = self.environment.get("XDG_CACHE_HOME")
+        return (Path(cache) if cache else self.environment.home / ".cache") / "cfslurm"
 
     def store(self, sources: ModelSources) -> DirectoryStore:
         """The model cache."""
@@ -102,11 +122,9 @@ class Context:
         from cfslurm.adapters.hub import HuggingFaceHub
         from cfslurm.adapters.hub_cache import CachedHub
 
-        cache = self.environment.get("XDG_CACHE_HOME")
-        folder = (Path(cache) if cache else self.environment.home / ".cache") / "cfslurm" / "hub"
         return CachedHub(
             HuggingFaceHub(sources.hf_endpoint),
-            folder,
+            self.cache_folder / "hub",
             clock=self.clock,
             lists_live_s=lists_live_s,
         )

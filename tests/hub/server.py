@@ -23,6 +23,7 @@ from tests.hub.faults import Fault, Faults
 from tests.hub.routes import Answer, Request, Routes, error
 
 _IDLE_S = 30.0
+_PAGE = b"<!DOCTYPE html><html><body>Please log in to the proxy</body></html>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +140,10 @@ class _Handler(BaseHTTPRequestHandler):
             answer = Answer(
                 status=fault.status, headers={**answer.headers, **fault.headers}, body=answer.body
             )
+        if fault and fault.kind == "page":
+            answer = Answer(headers={"Content-Type": "text/html"}, body=_PAGE)
+        if fault and fault.kind == "circle":
+            answer = Answer(status=302, headers={"Location": self.path})
         self._send(request, answer, fault)
 
     do_GET = do_HEAD = do_POST = _serve  # noqa: N815 - the names that http.server looks for
@@ -169,6 +174,12 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind == "truncate":
             self.wfile.write(data[: fault.bytes])
             self._hang_up()
+            return
+        if fault and fault.kind == "drip":
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                if self.hub.is_closing.wait(fault.seconds):
+                    return
             return
         self.wfile.write(data)
 

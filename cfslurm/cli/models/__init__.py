@@ -8,6 +8,8 @@ from cfslurm.cli.lazy import LazyGroup
 
 SUBCOMMANDS: dict[str, dict[str, str]] = {
     "Commands": {
+        "find": "All variants of a model on the Hub, and why some cannot be used.",
+        "show": "Everything of one variant: files, hashes, parameters, bytes by part.",
         "ls": "The variants that lie in the model cache and its tiers.",
     },
 }
@@ -19,7 +21,7 @@ SUBCOMMANDS: dict[str, dict[str, str]] = {
     package="cfslurm.cli.models",
     sections=SUBCOMMANDS,
     no_args_is_help=True,
-    epilog="Examples:  cfslurm models ls   ·   cfslurm models ls --json",
+    epilog="Examples:  cfslurm models find Qwen/Qwen3-8B   ·   cfslurm models ls",
 )
 def command() -> None:
     """Which variants of a model there are, and what is in the model cache."""

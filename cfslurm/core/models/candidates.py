@@ -161,7 +161,8 @@ def _gguf(contents: Contents, group: GgufGroup, base: BaseModel) -> tuple[str, V
     variant = _variant(contents, Quantization(family=f"gguf:{label}"), files, architecture)
     facts = read[0].gguf
     template = facts.chat_template_sha256 if facts else ""
-    others = projectors(contents.files)
+    sees = isinstance(base.architecture, Architecture) and base.architecture.vision_hidden_size
+    others = projectors(contents.files) if sees else ()
     notes = (
         note,
         _TEMPLATE_DIFFERS if base.template and template not in ("", base.template) else "",

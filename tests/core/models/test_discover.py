@@ -21,7 +21,7 @@ from cfslurm.core.models.hub import FileRecord, RepoRecord, Security
 from cfslurm.core.models.policy import ModelPolicy, Rule, Standards
 from cfslurm.core.models.quality import Score
 from cfslurm.core.models.refusal import Refusal
-from cfslurm.core.models.variants import Variant
+from cfslurm.core.models.variants import Architecture, Variant
 from cfslurm.core.workflow.model import Model
 
 CONFIG: dict[str, Json] = {
@@ -198,6 +198,14 @@ def test_every_gguf_quantization_is_a_variant() -> None:
     assert variant.architecture == BASE.architecture
     assert variant.weights is not None
     assert (variant.weights.parameters, variant.weights.tensor_bytes) == (1800, 1900)
+    assert variant.notes == ()
+
+
+def test_gguf_of_a_model_that_sees_reads_text_only() -> None:
+    assert isinstance(BASE.architecture, Architecture)
+    sees = replace(BASE, architecture=replace(BASE.architecture, vision_hidden_size=64))
+    found = contents(paths=("x-Q8_0.gguf", "mmproj-F16.gguf"))
+    (variant,) = taken(replace(found, headers=headers("x-Q8_0.gguf")), sees)
     assert variant.notes == ("the projector mmproj-F16.gguf is left out: it reads text only",)
 
 
