@@ -11,6 +11,8 @@ from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.hardware.gpus import GpuCatalogue, read_catalogue
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.engines import Engine, MemoryModel, format_rules
+from cfslurm.core.models.speed import Knowledge
+from cfslurm.core.models.speed_table import read_speed_table
 from cfslurm.core.models.variants import (
     Architecture,
     CatalogEntry,
@@ -39,6 +41,9 @@ ENGINES: Mapping[str, Engine] = {
         tensor_parallel="layers",
     ),
 }
+
+_SPEEDS = _TABLE.parent.parent / "models" / "speed_efficiencies.csv"
+KNOWLEDGE = Knowledge(table=read_speed_table(_SPEEDS.read_text()), cluster="test")
 
 SETTINGS: Mapping[str, str] = {
     "ClusterName": "test",
@@ -116,6 +121,7 @@ def partition(
         max_memory_per_cpu_mib=None,
         max_memory_per_node_mib=None,
         oversubscribe="NO",
+        exclusive="NO",
         priority_tier=1 if preempt else 10,
         priority_job_factor=1,
         preempt_mode="REQUEUE" if preempt else "OFF",

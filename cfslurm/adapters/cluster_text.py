@@ -59,28 +59,28 @@ class TextReader:
         settings = self._settings()
         warnings: list[str] = []
 
-        def optional(what: str, part: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+        def optional(
+            what: str, part: Callable[[Mapping[str, str]], tuple[T, ...]]
+        ) -> tuple[T, ...]:
             try:
-                return part()
+                return part(settings)
             except CfslurmError as error:
                 warnings.append(f"{what} unknown: {error.message}")
                 return ()
 
+        nodes, partitions = self._nodes(settings), self._partitions(settings)
         has_dbd = "slurmdbd" in settings.get("AccountingStorageType", "")
-        cluster = settings["ClusterName"]
         return ClusterFacts(
             backend=self.backend,
             settings=settings,
-            nodes=self._nodes(),
-            partitions=self._partitions(settings),
-            topologies=optional("the topology is", lambda: self._topologies(settings)),
+            nodes=nodes,
+            partitions=partitions,
+            topologies=optional("the topology is", self._topologies),
             reservations=optional("reservations are", self._reservations),
             licenses=optional("licences are", self._licenses),
             running=optional("running jobs and their ends are", self._running),
             qos=optional("limits of QOS are", self._qos) if has_dbd else (),
-            associations=optional("limits of accounts are", lambda: self._associations(cluster))
-            if has_dbd
-            else (),
+            associations=optional("limits of accounts are", self._associations) if has_dbd else (),
             shares=optional("fair shares are", self._shares) if has_dbd else (),
             warnings=tuple(warnings),
         )
@@ -88,7 +88,7 @@ class TextReader:
     def _settings(self) -> Mapping[str, str]:
         return scontrol.read_config(self._run(scontrol.config_command()))
 
-    def _nodes(self) -> tuple[NodeRecord, ...]:
+    def _nodes(self, _settings: Mapping[str, str]) -> tuple[NodeRecord, ...]:
         return read_nodes(self._run(nodes_command()))
 
     def _partitions(self, _settings: Mapping[str, str]) -> tuple[Partition, ...]:
@@ -97,29 +97,29 @@ class TextReader:
     def _topologies(self, _settings: Mapping[str, str]) -> tuple[Topology, ...]:
         return read_topology(self._run(topology_command()))
 
-    def _reservations(self) -> tuple[Reservation, ...]:
+    def _reservations(self, _settings: Mapping[str, str]) -> tuple[Reservation, ...]:
         return read_reservations(self._run(reservations_command()))
 
-    def _licenses(self) -> tuple[License, ...]:
+    def _licenses(self, _settings: Mapping[str, str]) -> tuple[License, ...]:
         return read_licenses(self._run(licenses_command()))
 
-    def _running(self) -> tuple[RunningJob, ...]:
+    def _running(self, _settings: Mapping[str, str]) -> tuple[RunningJob, ...]:
         return running.read_running(self._run(running.running_command()))
 
-    def _qos(self) -> tuple[Qos, ...]:
+    def _qos(self, _settings: Mapping[str, str]) -> tuple[Qos, ...]:
         return sacctmgr.read_qos(self._run(sacctmgr.qos_command()))
 
-    def _associations(self, cluster: str) -> tuple[Association, ...]:
+    def _associations(self, settings: Mapping[str, str]) -> tuple[Association, ...]:
         """The user's own and, if there are any, those of the accounts above them."""
-        own = self._association_rows(self._user, cluster)
+        own = self._association_rows(self._user, settings)
         if not own:
             return ()
-        return (*sacctmgr.accounts_above(own, self._association_rows("", cluster)), *own)
+        return (*sacctmgr.accounts_above(own, self._association_rows("", settings)), *own)
 
-    def _association_rows(self, user: str, cluster: str) -> tuple[Association, ...]:
-        command = sacctmgr.associations_command(user, cluster)
+    def _association_rows(self, user: str, settings: Mapping[str, str]) -> tuple[Association, ...]:
+        command = sacctmgr.associations_command(user, settings["ClusterName"])
         return sacctmgr.read_associations(self._run(command))
 
-    def _shares(self) -> tuple[Share, ...]:
+    def _shares(self, _settings: Mapping[str, str]) -> tuple[Share, ...]:
         done = self._run(sshare.shares_command(self._user))
         return sshare.read_shares(done, user=self._user)

@@ -24,12 +24,14 @@ _NO_LIMIT = frozenset({"UNLIMITED", "INFINITE", "NONE", "", "(null)", "N/A", "NO
 class Record:
     """The fields of one record, and its place: which command printed it, on which line.
 
-    The first field that Slurm prints, the name, is the last of ``fields``.
+    The first field that Slurm prints, the name, is the last of ``fields``; ``whole`` is the line itself,
+    for free text that holds what looks like fields.
     """
 
     fields: dict[str, str]
     command: str
     line: int
+    whole: str = ""
 
     def text(self, key: str, default: str = "") -> str:
         """A field; the default where it is missing or Slurm has nothing to say."""
@@ -132,7 +134,7 @@ def one_line_records(done: Completed, *, first_key: str | tuple[str, ...]) -> It
             )
         parts = _KEY.split(line)  # "", key, value, key, value …
         # Filled from the last to the first, so that the first of two equal keys stays.
-        yield Record(dict(zip(parts[-2::-2], parts[:0:-2], strict=True)), command, number)
+        yield Record(dict(zip(parts[-2::-2], parts[:0:-2], strict=True)), command, number, line)
 
 
 def rows(done: Completed, columns: tuple[str, ...]) -> Iterator[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 UNKNOWN = "UNKNOWN"
 _BASES = frozenset({"ALLOCATED", "DOWN", "ERROR", "FUTURE", "IDLE", "MIXED", UNKNOWN})
@@ -48,12 +49,17 @@ _MARKS = {
 def read_state(words: Iterable[str]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """Base state, sorted flags, and the words that no version of Slurm is known to use.
 
-    A state without a base that is known is UNKNOWN, so that the node counts as closed; an unknown
-    flag is kept.
+    With a word that is not known the state is UNKNOWN, so that the node counts as closed: nobody can
+    say whether it takes jobs.
 
     >>> read_state(["IDLE*", "DRAIN"])
     ('IDLE', ('DRAIN', 'NOT_RESPONDING'), ())
     """
+    return _read_state(tuple(words))
+
+
+@lru_cache(maxsize=4096)
+def _read_state(words: tuple[str, ...]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     base, flags, strange = "", set(), []
     for word in words:
         bare = word.strip().upper()
@@ -66,7 +72,6 @@ def read_state(words: Iterable[str]) -> tuple[str, tuple[str, ...], tuple[str, .
             flags.add(name)
         elif name:
             strange.append(name)
-            flags.add(name)
-    if not base and strange:
-        flags.discard(strange[0])
-    return base or UNKNOWN, tuple(sorted(flags)), tuple(strange)
+    if strange or not base:
+        base = UNKNOWN
+    return base, tuple(sorted(flags)), tuple(strange)

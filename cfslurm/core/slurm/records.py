@@ -59,7 +59,8 @@ class NodeRecord:
 class Partition:
     """A partition; an empty tuple of names that may use it means everybody.
 
-    ``oversubscribe`` is as scontrol writes it: ``NO``, ``EXCLUSIVE``, ``YES:4``, ``FORCE:2``.
+    ``oversubscribe`` is as scontrol writes it (``NO``, ``YES:4``, ``FORCE:2``); ``exclusive`` is what a
+    job gets for itself: ``NO``, ``NODE``, ``USER`` or ``TOPO``.
     """
 
     __pydantic_config__ = STRICT
@@ -78,6 +79,7 @@ class Partition:
     max_memory_per_cpu_mib: int | None
     max_memory_per_node_mib: int | None
     oversubscribe: str
+    exclusive: str
     priority_tier: int
     priority_job_factor: int
     preempt_mode: str

@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 
 from cfslurm.core.slurm.command import Command, Completed
-from cfslurm.core.slurm.fields import Record, one_line_records, words
+from cfslurm.core.slurm.fields import Record, moment, one_line_records, words
 from cfslurm.core.slurm.gres import Gres, read_gres
 from cfslurm.core.slurm.node_states import read_state
 from cfslurm.core.slurm.records import NodeRecord
 from cfslurm.core.slurm.tres import read_tres
 from cfslurm.errors import SlurmOutputError
 
-_SIGNED = re.compile(r"(.*?)\s*\[([^\[\]@]+)@([^\[\]]+)\]", re.DOTALL)
+# The reason is free text and may hold what looks like fields; its signature ends it.
+_SIGNED = re.compile(r" Reason=(.*?)\s*\[([^\[\]@ ]+)@([^\[\] ]+)\](?= +[A-Z]\w*=|\s*$)")
 
 
 def nodes_command() -> Command:
@@ -42,7 +43,7 @@ def _node(record: Record) -> NodeRecord:
     unread = unread_states(strange)
     gres = readable_gres(record.need("Gres"), "Gres", unread)
     used = record.fields.get("GresUsed")
-    reason, user, since = _reason(record.text("Reason"))
+    reason, user, since = _reason(record)
     cpus = record.number("CPUTot")
     return NodeRecord(
         name=record.fields["NodeName"].strip(),
@@ -88,10 +89,11 @@ def readable_gres(text: str, field: str, unread: list[str]) -> tuple[Gres, ...] 
         return None
 
 
-def _reason(text: str) -> tuple[str, str, int | None]:
-    """``fan is loud [root@1795250275]``: why, who said so, and since when."""
-    match = _SIGNED.fullmatch(text)
+def _reason(record: Record) -> tuple[str, str, int | None]:
+    """``Reason=fan is loud [root@1795250275]``: why, who said so, and since when."""
+    if "Reason" not in record.fields:
+        return "", "", None
+    match = _SIGNED.search(record.whole)
     if match is None:
-        return text, "", None
-    when = match[3]
-    return match[1], match[2], int(when) if when.isascii() and when.isdigit() else None
+        return record.text("Reason"), "", None
+    return match[1], match[2], moment(match[3])

@@ -23,6 +23,7 @@ def read_partitions(done: Completed) -> tuple[Partition, ...]:
 
 
 def _partition(record: Record) -> Partition:
+    shared = record.text("OverSubscribe", "NO")
     return Partition(
         name=record.fields["PartitionName"].strip(),
         state=record.need("State"),
@@ -37,7 +38,8 @@ def _partition(record: Record) -> Partition:
         default_memory_per_node_mib=record.limit("DefMemPerNode"),
         max_memory_per_cpu_mib=record.limit("MaxMemPerCPU"),
         max_memory_per_node_mib=record.limit("MaxMemPerNode"),
-        oversubscribe=record.text("OverSubscribe", "NO"),
+        oversubscribe="NO" if shared == "EXCLUSIVE" else shared,
+        exclusive=_exclusive(record, shared),
         priority_tier=record.number_or("PriorityTier", 1),
         priority_job_factor=record.number_or("PriorityJobFactor", 1),
         preempt_mode=record.text("PreemptMode", "OFF"),
@@ -52,3 +54,13 @@ def _partition(record: Record) -> Partition:
         needs_reservation=record.text("ReqResv") == "YES",
         topology=record.text("Topology"),
     )
+
+
+def _exclusive(record: Record, shared: str) -> str:
+    """26.05 prints ``Exclusive=NODE`` where it has been ``OverSubscribe=EXCLUSIVE``."""
+    if shared == "EXCLUSIVE":
+        return "NODE"
+    for key, word in (("ExclusiveUser", "USER"), ("ExclusiveTopo", "TOPO")):
+        if record.text(key) == "YES":
+            return word
+    return record.text("Exclusive", "NO")
