@@ -111,7 +111,7 @@ def _key(**cells: str) -> SpeedKey:
 
 def key_of(row: Row) -> SpeedKey:
     """What a row tells something about."""
-    return speed_key(row.serving)
+    return speed_key(row.deployment)
 
 
 def factors_of(key: SpeedKey) -> list[Factor]:

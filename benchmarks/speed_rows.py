@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cfslurm.adapters.resources import shipped_text
 from cfslurm.core.hardware.gpus import GpuCatalogue, GpuFacts, read_catalogue
-from cfslurm.core.models.rates import Load, Serving, rates
+from cfslurm.core.models.rates import Deployment, Load, rates
 from cfslurm.core.models.speed_table import Found
 from cfslurm.core.models.variants import Architecture, ModelFile, Variant
 from cfslurm.core.slurm.units import MIB
@@ -59,7 +59,7 @@ class Row:
     engine: str
     version: str
     source: str
-    serving: Serving
+    deployment: Deployment
 
     @property
     def table(self) -> str:
@@ -160,7 +160,7 @@ def _row(cells: Mapping[str, str]) -> Row:
         sequences=0 if cells["batch"] == "max" else int(cells["batch"]),
         tokens_in=int(cells["input_len"]), tokens_out=int(cells["output_len"]),
         metric=cells["metric"], value=float(cells["value"]),
-        serving=Serving(
+        deployment=Deployment(
             variant=made, gpu=gpu(cells["gpu"]), engine=engine, engine_version=version,
             tensor_parallel_size=size, kv_element_bytes=element_bytes,
             split="layers" if engine == "llamacpp" else "heads",
@@ -176,18 +176,22 @@ def load(row: Row) -> Load:
 
 def _most_sequences(row: Row) -> int:
     """As many as the cache holds at the middle of their answers."""
-    serving = row.serving
-    architecture, size = serving.variant.architecture, row.tensor_parallel_size
+    deployment = row.deployment
+    architecture, size = deployment.variant.architecture, row.tensor_parallel_size
     heads = max(1, architecture.num_key_value_heads // size)
     token = 2 * architecture.num_hidden_layers * heads * architecture.head_dim
-    free = 0.9 * serving.gpu.memory_mib * MIB - serving.variant.weights_bytes / size - _ENGINE_BYTES
-    tokens = free / (token * serving.kv_element_bytes)
+    free = (
+        0.9 * deployment.gpu.memory_mib * MIB
+        - deployment.variant.weights_bytes / size
+        - _ENGINE_BYTES
+    )
+    tokens = free / (token * deployment.kv_element_bytes)
     return max(1, min(_MOST_SEQUENCES, int(tokens / (row.tokens_in + row.tokens_out / 2))))
 
 
 def predicted(row: Row, found: Found) -> float:
     """What cfslurm predicts with some efficiencies, in the row's own unit."""
-    told = rates(row.serving, load(row), found)
+    told = rates(row.deployment, load(row), found)
     if row.metric == "first_token_latency":
         return told.ttft_s * 1000
     if row.metric == "request_latency":

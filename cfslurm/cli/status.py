@@ -33,6 +33,7 @@ def command(ctx: click.Context, *, run: str, show_items: bool, as_json: bool) ->
     from cfslurm.cli.output import print_json
     from cfslurm.core.run.status import State, run_status, shown_items
     from cfslurm.stages.watch import gather, jobs_of_run
+    from cfslurm.wiring.calibrating import learn_once
 
     context = context_of(ctx)
     store = open_run(context.runs, run, context.environment)
@@ -43,6 +44,7 @@ def command(ctx: click.Context, *, run: str, show_items: bool, as_json: bool) ->
         for job in status.jobs
         if job.kind == "array"
     }
+    learn_once(context, store, evidence)
     if as_json:
         print_json("cfslurm.status/1", run=status, items=items if show_items else {})
     else:

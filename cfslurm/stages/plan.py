@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cfslurm.core.hardware.classes import node_classes
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.engines import Engine
+from cfslurm.core.models.speed import ASSUMED, TOKENS_ASSUMED, Knowledge
 from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.decode import choices_from
 from cfslurm.core.planner.formulate import (
@@ -40,7 +41,8 @@ SOLVE_LIMIT_S = 30.0
 class Planning:
     """Everything that a plan is made from.
 
-    ``price`` is the price of a GPU hour by GRES type, where the site gives one.
+    ``price`` is the price of a GPU hour by GRES type, where the site gives one. ``knowledge`` is what
+    speeds are predicted from.
     """
 
     workflow: Workflow
@@ -50,6 +52,7 @@ class Planning:
     catalog: ModelCatalog
     engines: Mapping[str, Engine]
     price: Mapping[str, float]
+    knowledge: Knowledge
 
 
 def make_plan(planning: Planning, *, solver: Solver) -> Plan:
@@ -67,6 +70,8 @@ def make_plan(planning: Planning, *, solver: Solver) -> Plan:
         catalog=planning.catalog.models,
         engines=planning.engines,
         account=workflow.account,
+        workflow=workflow.name,
+        knowledge=planning.knowledge,
     )
     options, rejected = _all_options(planning, world)
     limits = Limits(
@@ -172,8 +177,9 @@ def _gpu_hours(options: Sequence[Option], milp: Milp, solver: Solver) -> float:
 def _assumptions(options: Sequence[Option], graph: HardwareGraph) -> tuple[str, ...]:
     """What the plan takes for granted, in sentences."""
     told = ["GPUs that others hold now count half: their jobs end at times that are not known."]
-    if any(option.source == "assumed" for option in options):
+    sources = {option.speed.source for option in options}
+    if any(source.startswith(ASSUMED) for source in sources):
         told.append("Work without a model and without work.time is taken to need 1m an item.")
-    if any(option.source == "roofline, tokens assumed" for option in options):
+    if any(TOKENS_ASSUMED in source for source in sources):
         told.append("Items without work: are taken to read 512 tokens and to write 256.")
     return (*told, *graph.warnings)

@@ -22,6 +22,7 @@ from cfslurm.errors import UserInputError
 from cfslurm.stages.catalogue import Sources, discover
 from cfslurm.stages.plan import Planning, make_plan
 from cfslurm.wiring import Context
+from cfslurm.wiring.calibrating import knowledge
 from cfslurm.wiring.reading import HARVEST, recorded
 
 Say = Callable[[str], None]
@@ -141,6 +142,7 @@ def make(
         catalog=catalog,
         engines=context.engines(),
         price=context.site.gpu_hour_cost,
+        knowledge=knowledge(context, cluster=graph.controller.cluster),
     )
     return Planned(
         loaded=loaded, graph=graph, catalog=catalog, plan=make_plan(planning, solver=solve)

@@ -38,7 +38,7 @@ from cfslurm.core.workflow.model import (
 )
 from cfslurm.stages.plan import Planning, make_plan
 from cfslurm.stages.write_run import compile_run
-from tests.builders import ENGINES, catalog, lab, node, partition, three_sizes, variant
+from tests.builders import ENGINES, KNOWLEDGE, catalog, lab, node, partition, three_sizes, variant
 from tests.builders import graph as cluster
 
 GOLDEN = Path(__file__).parent / "sbatch"
@@ -93,6 +93,7 @@ def plan_for(workflow: Workflow, graph: HardwareGraph) -> Plan:
         catalog=catalog(judge=three_sizes(), small=(variant("none", 16.0, repo="acme/small"),)),
         engines=ENGINES,
         price={},
+        knowledge=KNOWLEDGE,
     )
     return make_plan(planning, solver=solve)
 

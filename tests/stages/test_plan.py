@@ -31,7 +31,17 @@ from cfslurm.core.workflow.model import (
 )
 from cfslurm.errors import InfeasibleError, PlanningTimeoutError
 from cfslurm.stages.plan import Planning, make_plan
-from tests.builders import ENGINES, catalog, graph, lab, node, partition, three_sizes, variant
+from tests.builders import (
+    ENGINES,
+    KNOWLEDGE,
+    catalog,
+    graph,
+    lab,
+    node,
+    partition,
+    three_sizes,
+    variant,
+)
 
 STUDY = Workflow(
     name="study",
@@ -67,6 +77,7 @@ def _planning(workflow: Workflow = STUDY, **changes: object) -> Planning:
         catalog=catalog(judge=three_sizes(), small=(variant("none", 16.0, repo="acme/small"),)),
         engines=ENGINES,
         price=NO_PRICE,
+        knowledge=KNOWLEDGE,
     )
     return replace(planning, **changes)  # type: ignore[arg-type]
 
@@ -197,6 +208,8 @@ def test_gang_takes_as_long_as_the_best_of_all_placements(seed: int) -> None:
         catalog=models.models,
         engines=ENGINES,
         account=None,
+        workflow="w",
+        knowledge=KNOWLEDGE,
     )
     ways = [options_of(group, world)[0] for group in groups_of(workflow, item_counts={})]
     count = {c.name: len(c.free_cpus) for c in world.classes}

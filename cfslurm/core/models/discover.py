@@ -12,7 +12,7 @@ from cfslurm.core.models.files import CONFIG, HF_QUANT_CONFIG, INDEX, safetensor
 from cfslurm.core.models.headers import WeightsHeader, summarize
 from cfslurm.core.models.hub import FileRecord, RepoRecord
 from cfslurm.core.models.policy import Standards, forbidden
-from cfslurm.core.models.quality import Score, quality
+from cfslurm.core.models.quality import Score, quality, with_own_scores
 from cfslurm.core.models.quantization import NOT_QUANTIZED, read_quantization
 from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import Architecture, RejectedVariant, Variant
@@ -122,7 +122,9 @@ def _judged(
     is_published = variant.repo_id == base.repo_id and variant.family != "gguf"
     score = _PUBLISHED
     if not is_published:
-        found = quality(variant.quantization, variant.architecture.parameters, standards.scores)
+        scores = with_own_scores(standards.scores, model.quality, source="the workflow")
+        size, repo_id = variant.architecture.parameters, variant.repo_id
+        found = quality(variant.quantization, size, scores, repo_id=repo_id)
         if found is None and model.variant is None:
             return Refusal(f"no source says how good {variant.quantization} is")
         score = found or Score(value=0.0, source="no source; the workflow asks for it")

@@ -55,7 +55,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
+class Deployment:
     """A variant that an engine runs on some GPUs.
 
     ``kv_element_bytes`` is 2 for a 16-bit cache, 1 for FP8. An empty ``engine_version`` is the newest
@@ -101,18 +101,18 @@ class Rates:
     basis: str
 
 
-def rates(serving: Serving, load: Load, found: Found) -> Rates:
+def rates(deployment: Deployment, load: Load, found: Found) -> Rates:
     """Times of a load, all of its sequences starting together, with what a table has found.
 
     A step's cost is taken at the middle of the answer, where half of it is in the cache.
     """
-    work = step_work(serving)
+    work = step_work(deployment)
     place = Placement(
-        gpu=serving.gpu,
-        tflops=arithmetic(serving.variant, serving.gpu)[1],
-        tensor_parallel_size=serving.tensor_parallel_size,
-        pipeline_parallel_size=serving.pipeline_parallel_size,
-        split=serving.split,
+        gpu=deployment.gpu,
+        tflops=arithmetic(deployment.variant, deployment.gpu)[1],
+        tensor_parallel_size=deployment.tensor_parallel_size,
+        pipeline_parallel_size=deployment.pipeline_parallel_size,
+        split=deployment.split,
     )
     reading = prefill_s(
         work, place, found.efficiency, prompts=load.sequences, tokens=load.tokens_in
@@ -120,7 +120,7 @@ def rates(serving: Serving, load: Load, found: Found) -> Rates:
     middle = load.tokens_in + load.tokens_out / 2
     step = decode_step_s(work, place, found.efficiency, sequences=load.sequences, context=middle)
     total = reading + load.tokens_out * step
-    gain = place.stage_gain if load.sequences >= serving.pipeline_parallel_size > 1 else 1.0
+    gain = place.stage_gain if load.sequences >= deployment.pipeline_parallel_size > 1 else 1.0
     return Rates(
         ttft_s=reading or step,
         step_s=step / gain,
@@ -134,15 +134,15 @@ def rates(serving: Serving, load: Load, found: Found) -> Rates:
     )
 
 
-def speed_key(serving: Serving) -> SpeedKey:
+def speed_key(deployment: Deployment) -> SpeedKey:
     """Under what the table knows an engine with this model on this GPU."""
     return SpeedKey(
-        engine=serving.engine,
-        version=serving.engine_version,
-        gpu=serving.gpu.key,
-        capability=serving.gpu.compute_capability,
-        dtype=arithmetic(serving.variant, serving.gpu)[0],
-        attention=attention_kind(serving.variant.architecture),
+        engine=deployment.engine,
+        version=deployment.engine_version,
+        gpu=deployment.gpu.key,
+        capability=deployment.gpu.compute_capability,
+        dtype=arithmetic(deployment.variant, deployment.gpu)[0],
+        attention=attention_kind(deployment.variant.architecture),
     )
 
 
@@ -185,14 +185,14 @@ def attention_kind(architecture: Architecture) -> str:
     return "mha" if same else "gqa"
 
 
-def step_work(serving: Serving) -> StepWork:
+def step_work(deployment: Deployment) -> StepWork:
     """What a step of a variant moves and computes.
 
     The table of embeddings is not read, a few rows of it are; a tied one is read as the output layer.
     Bytes of the experts and of the table are those of the headers if they were read; else their share
     of the parameters, since all linear layers are quantized alike.
     """
-    variant, architecture = serving.variant, serving.variant.architecture
+    variant, architecture = deployment.variant, deployment.variant.architecture
     total = variant.parameters or parameters(architecture)
     tied = architecture.tie_word_embeddings
     if variant.weights is not None:
@@ -210,7 +210,7 @@ def step_work(serving: Serving) -> StepWork:
         expert_bytes=expert_bytes,
         num_experts=architecture.num_experts if experts else 0,
         num_experts_per_tok=architecture.num_experts_per_tok if experts else 0,
-        cache=cached_layers(serving),
+        cache=cached_layers(deployment),
     )
 
 
@@ -228,12 +228,12 @@ def _bytes_read(variant: Variant, table: int, experts: int, total: int) -> tuple
     return body - expert_bytes, expert_bytes
 
 
-def cached_layers(serving: Serving) -> tuple[CachedLayers, ...]:
+def cached_layers(deployment: Deployment) -> tuple[CachedLayers, ...]:
     """What the layers read of the cache on one GPU; KV heads are split or replicated."""
-    architecture = serving.variant.architecture
-    size = 1 if serving.split == "layers" else serving.tensor_parallel_size
+    architecture = deployment.variant.architecture
+    size = 1 if deployment.split == "layers" else deployment.tensor_parallel_size
     groups = architecture.layers or (_all_layers(architecture),)
-    return tuple(_cached(group, size, serving.kv_element_bytes) for group in groups)
+    return tuple(_cached(group, size, deployment.kv_element_bytes) for group in groups)
 
 
 def _all_layers(architecture: Architecture) -> LayerGroup:

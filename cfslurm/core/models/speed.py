@@ -1,114 +1,176 @@
-"""How long an item takes on a GPU: a roofline with named efficiencies.
-
-Source: fitted on 54 public rows of vLLM, TensorRT-LLM, LMDeploy and llama.cpp; on 20 other rows the
-median error was 5 %, the mean 17 % (see docs/explanation/model-sizes.md). Quantized compute runs at
-the 16-bit rate; FP8 arithmetic is not counted here, so prefill on FP8 cards is predicted too slow.
-"""
+"""How long an item takes: from tokens and physics, from the user's own number, corrected by history."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import log2
+from dataclasses import dataclass, field
+from math import ceil
 
-from cfslurm.core.hardware.gpus import GpuFacts
+from cfslurm.core.documents import STRICT
+from cfslurm.core.models.calibration import (
+    Basis,
+    Calibration,
+    Correction,
+    Quantity,
+    Subject,
+)
 from cfslurm.core.models.engines import Engine
-from cfslurm.core.models.kv_cache import kv_cache_bytes_per_token
-from cfslurm.core.models.variants import Architecture, Variant
+from cfslurm.core.models.rates import Deployment, Load, Range, Rates, rates, speed_key
+from cfslurm.core.models.speed_table import SpeedTable
 from cfslurm.core.slurm.units import duration_s
 from cfslurm.core.workflow.model import Work
 
-WEIGHT_READ_EFFICIENCY = 0.747  # of GPU memory bandwidth, decode
-KV_READ_EFFICIENCY = 0.944
-PREFILL_EFFICIENCY = 0.747  # of dense FP16 rate
-LINK_EFFICIENCY = 0.7
-STEP_OVERHEAD_S = 0.0025  # sampling, scheduling, kernel launches of one decode step
-NVLINK_HOP_S = 18e-6
-PCIE_HOP_S = 28e-6
 LOAD_BYTES_PER_S = 2e9  # weights from a shared filesystem, one reader; an assumption
 DEFAULT_TOKENS_IN = 512
 DEFAULT_TOKENS_OUT = 256
+# Without any word from the user an item of work without a model is taken to need this long.
+ASSUMED_ITEM_S = 60.0
+ASSUMED = "assumed"
+TOKENS_ASSUMED = "tokens assumed"
+_SPREAD_OF_A_GUESS = 0.7  # of a time that nobody has named: a factor of 2.5 either way
+_SPREAD_OF_A_NUMBER = 0.15  # of a time that the user has named
+_SPREAD_OF_TOKENS = 0.1  # of items that differ from the mean that the user names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncorrected:
+    """Predictions before any correction: what a finished run is compared with.
+
+    Units: ``duration`` seconds of an item; ``decode`` tokens/s; ``memory`` bytes on one GPU; 0 where
+        nothing was predicted.
+    """
+
+    __pydantic_config__ = STRICT
+
+    duration: float = 0.0
+    decode: float = 0.0
+    memory: float = 0.0
+    basis: Basis = Basis.GIVEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speed:
-    """Predicted times on one set of GPUs, and how sure they are.
+    """Predicted times on one set of GPUs, and what they rest on.
 
-    Units: ``start_s`` once for each process (engine start and weights), ``item_s`` for each item.
+    Units: ``item_s`` for each item, start of its engine included; ``start_s`` that part of it;
+        ``tokens_per_s`` of all sequences together while decoding, None without a model.
+        ``samples`` counts the finished work that had a say.
     """
 
+    item_s: Range
     start_s: float
-    item_s: float
-    decode_tokens_per_s: float
+    tokens_per_s: Range | None
     source: str
+    samples: int
+    uncorrected: Uncorrected
 
 
-def predict(
-    variant: Variant, gpu: GpuFacts, engine: Engine, work: Work | None, *, tensor_parallel_size: int
-) -> Speed:
-    """Time for one item on ``tensor_parallel_size`` GPUs of a kind, one sequence at a time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What predictions are made from: what engines reach, and what finished work has taken."""
 
-    A measured ``work.time`` is taken as it is. Without any number an item of 512 tokens in and 256
-    out is assumed, and said so in ``source``.
-    """
-    step = decode_step_s(variant, gpu, tensor_parallel_size=tensor_parallel_size)
-    start = engine.start_s + variant.weights_bytes / LOAD_BYTES_PER_S
-    tokens_per_s = 1.0 / step
-    if work is not None and work.time is not None:
-        return Speed(
-            start_s=start,
-            item_s=float(duration_s(work.time)),
-            decode_tokens_per_s=tokens_per_s,
-            source="the workflow's work.time",
-        )
-    tokens_in = DEFAULT_TOKENS_IN if work is None or work.tokens_in is None else work.tokens_in
-    tokens_out = DEFAULT_TOKENS_OUT if work is None or work.tokens_out is None else work.tokens_out
-    assumed = work is None or (work.tokens_in is None and work.tokens_out is None)
-    item = tokens_out * step + prefill_s(
-        variant, gpu, tokens=tokens_in, tensor_parallel_size=tensor_parallel_size
+    table: SpeedTable
+    calibration: Calibration = field(default_factory=Calibration)
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """The work of one item. ``name`` is ``workflow/group``; ``sequences`` may run at once."""
+
+    name: str
+    work: Work | None
+    sequences: int = 1
+
+
+def load_of(item: Item) -> tuple[Load, int]:
+    """What an item asks of the engine at a time, and how often."""
+    work = item.work or Work()
+    requests = max(1, work.requests)
+    at_once = min(requests, item.sequences)
+    load = Load(
+        tokens_in=DEFAULT_TOKENS_IN if work.tokens_in is None else work.tokens_in,
+        tokens_out=DEFAULT_TOKENS_OUT if work.tokens_out is None else work.tokens_out,
+        sequences=at_once,
     )
+    return load, ceil(requests / at_once)
+
+
+def predict(deployment: Deployment, engine: Engine, item: Item, knowledge: Knowledge) -> Speed:
+    """Time of one item with a model.
+
+    A measured ``work.time`` is taken as it is, engine start and all. Without any number 512 tokens in
+    and 256 out are assumed, and said so in ``source``.
+    """
+    load, rounds = load_of(item)
+    found = rates(deployment, load, knowledge.table.find(speed_key(deployment)))
+    subject = Subject(
+        cluster=knowledge.cluster,
+        gpu=deployment.gpu.key,
+        engine=deployment.engine,
+        variant=deployment.variant.id,
+        work=item.name,
+    )
+    decode = knowledge.calibration.correct(subject, Quantity.DECODE, Basis.PHYSICS, found.spread)
+    tokens_per_s = Range.around(found.decode_tokens_per_s * decode.factor, decode.spread)
+    start = engine.start_s + deployment.variant.weights_bytes / LOAD_BYTES_PER_S
+    given = _given(item.work)
+    if given is not None:
+        seconds, basis, spread = given, Basis.GIVEN, _SPREAD_OF_A_NUMBER
+    else:
+        seconds = start + rounds * found.request_s
+        is_assumed = _is_assumed(item.work)
+        basis = Basis.GIVEN if is_assumed else Basis.PHYSICS
+        spread = found.spread + (_SPREAD_OF_A_GUESS if is_assumed else _SPREAD_OF_TOKENS)
+    correction = knowledge.calibration.correct(subject, Quantity.DURATION, basis, spread)
     return Speed(
+        item_s=Range.around(seconds * correction.factor, correction.spread),
         start_s=start,
-        item_s=item,
-        decode_tokens_per_s=tokens_per_s,
-        source="roofline, tokens assumed" if assumed else "roofline",
+        tokens_per_s=tokens_per_s,
+        source=_source(item.work, found, correction),
+        samples=correction.samples,
+        uncorrected=Uncorrected(duration=seconds, decode=found.decode_tokens_per_s, basis=basis),
     )
 
 
-def decode_step_s(
-    variant: Variant, gpu: GpuFacts, *, tensor_parallel_size: int, context_tokens: int = 1024
-) -> float:
-    """Seconds for one token of one sequence: weights and KV cache are read once.
-
-    Shape: weights / (TP x bandwidth x e_w) + context x KV / (bandwidth x e_kv) + communication + t0.
-    """
-    bandwidth = max(gpu.bandwidth_gbs, 1e-3) * 1e9
-    size = tensor_parallel_size
-    kv = kv_cache_bytes_per_token(variant.architecture, tensor_parallel_size=size)
-    return (
-        variant.weights_bytes / (size * bandwidth * WEIGHT_READ_EFFICIENCY)
-        + context_tokens * kv / (bandwidth * KV_READ_EFFICIENCY)
-        + communication_s(variant.architecture, gpu, tokens=1, tensor_parallel_size=size)
-        + STEP_OVERHEAD_S
+def predict_plain(item: Item, knowledge: Knowledge, *, gpu: str = "") -> Speed:
+    """Time of one item without a model: what the user says, or a guess; corrected by history."""
+    given = _given(item.work)
+    seconds = ASSUMED_ITEM_S if given is None else given
+    subject = Subject(cluster=knowledge.cluster, gpu=gpu, engine="", variant="", work=item.name)
+    spread = _SPREAD_OF_A_GUESS if given is None else _SPREAD_OF_A_NUMBER
+    correction = knowledge.calibration.correct(subject, Quantity.DURATION, Basis.GIVEN, spread)
+    return Speed(
+        item_s=Range.around(seconds * correction.factor, correction.spread),
+        start_s=0.0,
+        tokens_per_s=None,
+        source=_with_history(ASSUMED if given is None else "work.time", correction),
+        samples=correction.samples,
+        uncorrected=Uncorrected(duration=seconds),
     )
 
 
-def prefill_s(variant: Variant, gpu: GpuFacts, *, tokens: int, tensor_parallel_size: int) -> float:
-    """Seconds to read a prompt: 2 x parameters x tokens operations at the 16-bit rate."""
-    rate = max(gpu.fp16_tflops, 1e-3) * 1e12 * tensor_parallel_size * PREFILL_EFFICIENCY
-    parameters = variant.architecture.parameters or variant.weights_bytes // 2
-    return 2 * parameters * tokens / rate + communication_s(
-        variant.architecture, gpu, tokens=tokens, tensor_parallel_size=tensor_parallel_size
-    )
+def _given(work: Work | None) -> float | None:
+    return float(duration_s(work.time)) if work is not None and work.time is not None else None
 
 
-def communication_s(
-    architecture: Architecture, gpu: GpuFacts, *, tokens: int, tensor_parallel_size: int
-) -> float:
-    """Two all-reduces a layer: a latency for each, and the bytes of the hidden state over the link."""
-    size = tensor_parallel_size
-    if size == 1:
-        return 0.0
-    hop = NVLINK_HOP_S if gpu.has_nvlink else PCIE_HOP_S
-    link = max(gpu.link_gbs, 1.0) * 1e9 * LINK_EFFICIENCY
-    moved = 2 * (size - 1) / size * 2 * tokens * architecture.hidden_size
-    return 2 * architecture.num_hidden_layers * (hop * (1 + 0.15 * log2(size)) + moved / link)
+def _is_assumed(work: Work | None) -> bool:
+    return work is None or (work.tokens_in is None and work.tokens_out is None)
+
+
+def _source(work: Work | None, found: Rates, correction: Correction) -> str:
+    if _given(work) is not None:
+        return _with_history("work.time", correction)
+    measured = f"{found.rows} measurements of {found.basis}" if found.rows else found.basis
+    text = f"roofline ({measured})"
+    return _with_history(f"{text}, {TOKENS_ASSUMED}" if _is_assumed(work) else text, correction)
+
+
+def _with_history(text: str, correction: Correction) -> str:
+    """What else had a say."""
+    if correction.history:
+        runs = "run" if correction.history == 1 else "runs"
+        return f"{text}; x{correction.factor:.2f} from {correction.history} {runs} of this work"
+    if correction.samples:
+        samples = "sample" if correction.samples == 1 else "samples"
+        return f"{text}; x{correction.factor:.2f} from {correction.samples} {samples} of like work"
+    return text

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from cfslurm.core.models.rates import Range
+from cfslurm.core.models.speed import Uncorrected
 from cfslurm.core.planner.options import Option
 from cfslurm.core.planner.plan import Choice, Rejected
 from cfslurm.core.slurm.units import human_seconds
@@ -53,12 +56,18 @@ def _choice(
         variant=option.variant.id if option.variant else "",
         node_class=option.node_class.name,
         gpu_type=option.node_class.gpu_type if option.gpus else "",
+        gpu_key=option.node_class.facts.key if option.gpus and option.node_class.facts else "",
         partitions=option.partitions,
         gpus=option.gpus,
         cpus=option.group.resources.cpus,
         mem_mib=option.group.mem_mib,
         items=items,
         item_s=round(option.item_s, 3),
+        item_low_s=round(option.speed.item_s.low, 3),
+        item_high_s=round(option.speed.item_s.high, 3),
+        tokens_per_s=_rounded(option.speed.tokens_per_s),
+        samples=option.speed.samples,
+        uncorrected=_uncorrected(option),
         time_limit_s=option.time_limit_s,
         quality=option.quality,
         fit=fit.verdict.value if fit else "",
@@ -67,7 +76,25 @@ def _choice(
         memory=fit.terms if fit else (),
         gpu_hours=round(option.gpu_hours_per_item * items, 6),
         why=_why(option, taken, possible),
-        source=option.source,
+        source=option.speed.source,
+    )
+
+
+def _rounded(rate: Range | None) -> Range | None:
+    """Three digits say more than a prediction knows; they keep the plan the same everywhere."""
+    if rate is None:
+        return None
+    low, likely, high = (float(f"{value:.3g}") for value in (rate.low, rate.likely, rate.high))
+    return Range(low=low, likely=likely, high=high)
+
+
+def _uncorrected(option: Option) -> Uncorrected:
+    told = option.speed.uncorrected
+    return replace(
+        told,
+        duration=round(told.duration, 3),
+        decode=float(f"{told.decode:.4g}"),
+        memory=float(option.fit.need_bytes) if option.fit else 0.0,
     )
 
 

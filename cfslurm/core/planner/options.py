@@ -9,23 +9,17 @@ from cfslurm.core.hardware.classes import NodeClass
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.fit import Fit, Verdict, fit, serving_of
-from cfslurm.core.models.speed import Speed, predict
+from cfslurm.core.models.rates import Deployment
+from cfslurm.core.models.speed import Item, Knowledge, Speed, predict, predict_plain
 from cfslurm.core.models.variants import CatalogEntry, Variant
 from cfslurm.core.planner.partitions import PartitionChoice, choose_partitions
 from cfslurm.core.planner.plan import Rejected
-from cfslurm.core.slurm.units import duration_s
 from cfslurm.core.workflow.groups import Group
-
-# Without any word from the user an item of work without a model is taken to need this long.
-ASSUMED_ITEM_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One way for one group.
-
-    Units: ``item_s`` is the predicted time of one item, engine start included.
-    """
+    """One way for one group."""
 
     group: Group
     variant: Variant | None
@@ -33,16 +27,20 @@ class Option:
     gpus: int
     partitions: tuple[str, ...]
     time_limit_s: int
-    item_s: float
+    speed: Speed
     quality: float
     fit: Fit | None
-    source: str
 
     @property
     def name(self) -> str:
         """The name of its variable in the programme."""
         variant = self.variant.id if self.variant else "-"
         return f"x:{self.group.key}:{variant}:{self.node_class.name}:g{self.gpus}"
+
+    @property
+    def item_s(self) -> float:
+        """Seconds that one item is likely to take, start of its engine included."""
+        return self.speed.item_s.likely
 
     @property
     def gpu_hours_per_item(self) -> float:
@@ -59,6 +57,8 @@ class World:
     catalog: Mapping[str, CatalogEntry]
     engines: Mapping[str, Engine]
     account: str | None
+    workflow: str
+    knowledge: Knowledge
 
 
 def options_of(group: Group, world: World) -> tuple[tuple[Option, ...], tuple[Rejected, ...]]:
@@ -121,7 +121,7 @@ def _plain_candidates(
     if reason or partitions.reason:
         yield _rejection(group, None, node_class, gpus, reason or partitions.reason)
         return
-    measured = group.work is not None and group.work.time is not None
+    gpu = node_class.facts.key if gpus and node_class.facts else ""
     yield Option(
         group=group,
         variant=None,
@@ -129,10 +129,17 @@ def _plain_candidates(
         gpus=gpus,
         partitions=partitions.names,
         time_limit_s=_time_limit(group, partitions),
-        item_s=duration_s(group.work.time) if group.work and group.work.time else ASSUMED_ITEM_S,
+        speed=predict_plain(_item(group, world), world.knowledge, gpu=gpu),
         quality=100.0,
         fit=None,
-        source="the workflow's work.time" if measured else "assumed",
+    )
+
+
+def _item(group: Group, world: World) -> Item:
+    return Item(
+        name=f"{world.workflow}/{group.key}",
+        work=group.work,
+        sequences=group.model.max_num_seqs if group.model else 1,
     )
 
 
@@ -177,7 +184,6 @@ def _model_candidates(
         if reason:
             yield _rejection(group, variant, node_class, size, reason)
             continue
-        speed = predict(variant, node_class.facts, engine, group.work, tensor_parallel_size=size)
         yield Option(
             group=group,
             variant=variant,
@@ -185,17 +191,22 @@ def _model_candidates(
             gpus=size,
             partitions=partitions.names,
             time_limit_s=_time_limit(group, partitions),
-            item_s=_item_s(group, speed),
+            speed=predict(
+                Deployment(
+                    variant=variant,
+                    gpu=node_class.facts,
+                    engine=group.model.engine,
+                    engine_version=engine.version,
+                    tensor_parallel_size=size,
+                    split=engine.tensor_parallel,
+                ),
+                engine,
+                _item(group, world),
+                world.knowledge,
+            ),
             quality=variant.quality,
             fit=found,
-            source=speed.source,
         )
-
-
-def _item_s(group: Group, speed: Speed) -> float:
-    """A time that the user measured includes the start of the engine; a computed one does not."""
-    measured = group.work is not None and group.work.time is not None
-    return speed.item_s if measured else speed.start_s + speed.item_s
 
 
 def _sizes(group: Group, node_class: NodeClass) -> tuple[int, ...]:

@@ -8,7 +8,9 @@ from typing import Literal
 
 from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.classes import NodeClass
+from cfslurm.core.models.rates import Range
 from cfslurm.core.models.serving import Term
+from cfslurm.core.models.speed import Uncorrected
 from cfslurm.core.models.variants import Variant
 from cfslurm.core.workflow.model import Workflow
 
@@ -22,7 +24,11 @@ class Choice:
     ``group`` is ``task`` or ``gang/component``. ``variant`` is a key of `Plan.variants`, empty for
     work without a model.
 
-    Units: ``item_s`` is the predicted time of one item, start of its engine included;
+    ``gpu_key`` is the card's key in the catalogue. ``samples`` counts the finished work that corrected
+    ``item_s``; ``uncorrected`` is what was predicted before. ``source`` says what it rests on.
+
+    Units: ``item_s`` is the predicted time of one item, start of its engine included; 8 of 10 items
+        are expected between ``item_low_s`` and ``item_high_s``; ``tokens_per_s`` while decoding;
         ``time_limit_s`` the most that one item may take; ``need_bytes`` and ``limit_bytes`` are per
         GPU; ``gpu_hours`` is for all of ``items`` together.
     """
@@ -33,12 +39,18 @@ class Choice:
     variant: str
     node_class: str
     gpu_type: str
+    gpu_key: str
     partitions: tuple[str, ...]
     gpus: int
     cpus: int
     mem_mib: int
     items: int
     item_s: float
+    item_low_s: float
+    item_high_s: float
+    tokens_per_s: Range | None
+    samples: int
+    uncorrected: Uncorrected
     time_limit_s: int
     quality: float
     fit: str

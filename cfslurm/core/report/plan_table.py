@@ -19,6 +19,8 @@ _CHOSEN = (
     "PARTITION",
     "ITEMS",
     "EACH",
+    "RANGE",
+    "TOK/S",
     "FIT",
     "QUALITY",
     "WHY",
@@ -78,6 +80,8 @@ def _chosen_row(choice: Choice) -> Sequence[object]:
         ",".join(choice.partitions),
         choice.items,
         human_seconds(choice.item_s),
+        f"{human_seconds(choice.item_low_s)}-{human_seconds(choice.item_high_s)}",
+        f"{choice.tokens_per_s.likely:.3g}" if choice.tokens_per_s else "-",
         memory,
         f"{choice.quality:g}" if choice.variant else "-",
         choice.why,
@@ -181,5 +185,18 @@ def _sentence(choice: Choice) -> str:
     limit = f"\n    {'limit':<12} {human_bytes(choice.limit_bytes):>8}  per GPU" if memory else ""
     return (
         f"{choice.group}: {what} on {where}{gpus} for {choice.items} item(s), "
-        f"{human_seconds(choice.item_s)} each ({choice.source}): {choice.why}.{memory}{limit}"
+        f"{human_seconds(choice.item_s)} each: {choice.why}.{_speed(choice)}{memory}{limit}"
     )
+
+
+def _speed(choice: Choice) -> str:
+    """Where the time comes from, and how far it may be off."""
+    low, high = human_seconds(choice.item_low_s), human_seconds(choice.item_high_s)
+    lines = [f"time         {low} to {high}  8 of 10 items; {choice.source}"]
+    if choice.tokens_per_s is not None:
+        rate = choice.tokens_per_s
+        lines.append(
+            f"speed        {rate.low:.3g} to {rate.high:.3g} tok/s  "
+            f"while decoding, {rate.likely:.3g} likely"
+        )
+    return "".join(f"\n    {line}" for line in lines)

@@ -74,10 +74,17 @@ class ModelsSite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
-    """Where runs and models lie; ``runs`` must be on a filesystem that all nodes see."""
+    """Where runs and models lie; ``runs`` must be on a filesystem that all nodes see.
+
+    ``calibration`` is a folder with mode 1777 in which users share what their work has taken; none
+    shares nothing. ``probes`` is a folder of answers of nodes that all users read; none keeps each
+    user's own.
+    """
 
     __pydantic_config__ = STRICT
     runs: str = ""
+    calibration: str = ""
+    probes: str = ""
     model_cache: ModelCacheSite = field(default_factory=ModelCacheSite)
 
 

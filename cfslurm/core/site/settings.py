@@ -32,6 +32,7 @@ class Setting:
 # name → (key path in the site file, variable, built-in value)
 NAMES: Mapping[str, tuple[str, str, str | tuple[str, ...]]] = {
     "account": ("", "SBATCH_ACCOUNT", ""),
+    "calibration": ("storage.calibration", "CFSLURM_CALIBRATION", ""),
     "export": ("submit.export", "", ()),
     "hf_endpoint": ("network.hf_endpoint", "HF_ENDPOINT", "https://huggingface.co"),
     "model_cache": (
@@ -63,7 +64,8 @@ USER_NAMES = (
     "account", "hf_endpoint", "model_cache", "my_formats", "my_licences", "my_max_size",
     "my_organizations", "qos", "runs",
 )  # fmt: skip
-_PATHS = ("model_cache", "model_cache_tiers", "runs")
+_PATHS = ("calibration", "model_cache", "model_cache_tiers", "runs")
+_MAY_BE_EMPTY = ("calibration",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ def settle(layers: Sequence[Layer], *, user: str, home: str) -> Settings:
     for name in sorted(NAMES):
         layer = next(layer for layer in (*layers, built_in) if name in layer.values)
         value, origin = layer.values[name], layer.origins[name]
-        if name in _PATHS:
+        if name in _PATHS and (value or name not in _MAY_BE_EMPTY):
             from_shell = origin.startswith("$")
             value = _filled(value, name, origin, {} if from_shell else {"USER": user, "HOME": home})
         if name == "prefetch_on":

@@ -180,6 +180,12 @@ def _check_work(path: str, work: Work | None) -> Iterator[Problem]:
                 message=f"{key} is {tokens}",
                 remedy="Give a number of tokens, 0 or more.",
             )
+    if not 1 <= work.requests <= 10**9:
+        yield Problem(
+            path=f"{path}.requests",
+            message=f"requests is {work.requests}",
+            remedy="Give how many requests an item sends to its model, 1 or more.",
+        )
 
 
 def _check_retries(path: str, retries: int) -> Iterator[Problem]:

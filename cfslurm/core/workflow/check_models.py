@@ -50,6 +50,7 @@ def check_model(name: str, model: Model) -> Iterator[Problem]:
                 message=f"{key} is {value}, not between {lowest} and {highest}",
                 remedy=f"Give a number from {lowest} to {highest}.",
             )
+    yield from _check_scores(f"{path}.quality", model)
     size = model.tensor_parallel_size
     if size is not None and not 1 <= size <= 1024:
         yield Problem(
@@ -63,6 +64,18 @@ def check_model(name: str, model: Model) -> Iterator[Problem]:
             message=f"{model.engine[:40]!r} is not the name of an engine",
             remedy="Write vllm, sglang, llamacpp, transformers, or one that the site config adds.",
         )
+
+
+def _check_scores(path: str, model: Model) -> Iterator[Problem]:
+    for name, score in model.quality.items():
+        if not 0 <= score <= 100:
+            yield Problem(
+                path=f"{path}.{name}",
+                message=f"the score is {score:g}, not between 0 and 100",
+                remedy="100 is the published checkpoint; what a test of yours keeps of it, in percent.",
+            )
+        if not _is_variant(name.split("@")[0]):
+            yield unknown(f"{path}.{name}", "quantization", name, FAMILIES)
 
 
 def _is_variant(variant: str) -> bool:

@@ -66,6 +66,7 @@ class Model:
     the engine runs. ``variant`` forces one: a quantization (``gguf:Q4_K_M``) or a repo id.
     ``max_model_len`` and ``max_num_seqs`` are vLLM's: tokens of context, and sequences at once.
     ``min_quality`` is the lowest acceptable quality score, 100 being the published checkpoint.
+    ``quality`` holds scores of one's own, by quantization, repository or ``repository@quantization``.
     """
 
     __pydantic_config__ = STRICT
@@ -78,6 +79,7 @@ class Model:
     max_num_seqs: int = 1
     tensor_parallel_size: int | None = None
     min_quality: float = 0.0
+    quality: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +102,14 @@ class Resources:
 class Work:
     """What one item costs, for the plan: tokens, or a time that was measured.
 
-    ``time`` is taken as it is on every GPU type; tokens are turned into time for each of them.
+    ``time`` is taken as it is on every GPU type; tokens are turned into time for each of them. An item
+    sends ``requests`` of so many tokens each; up to the model's ``max_num_seqs`` of them run at once.
     """
 
     __pydantic_config__ = STRICT
     tokens_in: int | None = None
     tokens_out: int | None = None
+    requests: int = 1
     time: str | None = None
 
 

@@ -5,7 +5,7 @@ from cfslurm.core.planner.formulate import Limits, cpu_capacity, formulate, gpu_
 from cfslurm.core.planner.options import World, options_of
 from cfslurm.core.workflow.groups import groups_of
 from cfslurm.core.workflow.model import Component, Gang, Model, Task, Workflow
-from tests.builders import ENGINES, catalog, graph, lab, node, three_sizes
+from tests.builders import ENGINES, KNOWLEDGE, catalog, graph, lab, node, three_sizes
 
 
 def _class(*used: str) -> NodeClass:
@@ -34,6 +34,8 @@ def _world() -> World:
         catalog=catalog(m=three_sizes()).models,
         engines=ENGINES,
         account=None,
+        workflow="w",
+        knowledge=KNOWLEDGE,
     )
 
 

@@ -10,7 +10,17 @@ from cfslurm.core.planner.options import Option, World, options_of
 from cfslurm.core.planner.plan import Rejected
 from cfslurm.core.workflow.groups import Group, groups_of
 from cfslurm.core.workflow.model import Model, Resources, SessionSpec, Task, Workflow
-from tests.builders import ENGINES, catalog, graph, lab, node, partition, three_sizes, variant
+from tests.builders import (
+    ENGINES,
+    KNOWLEDGE,
+    catalog,
+    graph,
+    lab,
+    node,
+    partition,
+    three_sizes,
+    variant,
+)
 
 MODEL = Model(repo="acme/model", max_model_len=4096)
 
@@ -29,6 +39,8 @@ def _options(
         catalog=catalog(m=three_sizes()).models,
         engines=ENGINES,
         account=account,
+        workflow="w",
+        knowledge=KNOWLEDGE,
     )
     return options_of(_group(task, model=model), world)
 
@@ -168,6 +180,8 @@ def test_dominated_way_is_dropped_with_the_better_one_named() -> None:
         ).models,
         engines=ENGINES,
         account=None,
+        workflow="w",
+        knowledge=KNOWLEDGE,
     )
     options, rejected = options_of(_group(TASK), world)
     assert all(option.variant and option.variant.quantization == "awq" for option in options)

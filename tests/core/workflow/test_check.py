@@ -125,6 +125,16 @@ def test_name_that_could_do_harm_is_refused_everywhere(name: str) -> None:
             "not between",
         ),
         (
+            _workflow(models={"m": replace(MODEL, quality={"awq": 101.0})}),
+            "models.m.quality.awq",
+            "the score is 101",
+        ),
+        (
+            _workflow(models={"m": replace(MODEL, quality={"awk": 90.0})}),
+            "models.m.quality.awk",
+            "awk",
+        ),
+        (
             _workflow(models={"m": replace(MODEL, min_quality=101)}),
             "models.m.min_quality",
             "not between",
@@ -150,6 +160,7 @@ def test_name_that_could_do_harm_is_refused_everywhere(name: str) -> None:
         (_task(time="1:30"), "tasks.t.time", "two ways"),
         (_task(retries=-1), "tasks.t.retries", "is -1"),
         (_task(work=Work(tokens_out=-1)), "tasks.t.work.tokens_out", "is -1"),
+        (_task(work=Work(requests=0)), "tasks.t.work.requests", "is 0"),
         (_task(work=Work(time="0s")), "tasks.t.work.time", "not a time"),
         (_task(session=SessionSpec(keep=0)), "tasks.t.session.keep", "is 0"),
         (_task(session=SessionSpec(checkpoint="5")), "tasks.t.session.checkpoint", "no unit"),
