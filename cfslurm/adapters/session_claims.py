@@ -9,7 +9,15 @@ from pathlib import Path
 
 from cfslurm.adapters.environment import Environment
 from cfslurm.adapters.files import json_text, sync_folder
-from cfslurm.adapters.session_io import create, link_new, list_folder, temporary_file, write_all
+from cfslurm.adapters.session_io import (
+    Access,
+    access_of,
+    create,
+    link_new,
+    list_folder,
+    temporary_file,
+    write_all,
+)
 from cfslurm.core.session import layout
 from cfslurm.core.session.claims import (
     Claim,
@@ -95,6 +103,7 @@ def take_claim(folder: Path, me: Identity, *, session: str, at: str, take_over: 
         SessionSupersededError: a later attempt of this job has it.
         OSError: the folder cannot be used.
     """
+    access = access_of(folder)
     for _ in range(_TRIES):
         listing = list_folder(folder)
         newest = listing.newest_epoch
@@ -102,7 +111,7 @@ def take_claim(folder: Path, me: Identity, *, session: str, at: str, take_over: 
             holder = holder_of(folder, newest)
             check_may_take(holder, life_of(holder.holder, me), me)
         claim = Claim(epoch=newest + 1, session=session, holder=me, at=at)
-        if _write_claim(folder, claim):
+        if _write_claim(folder, claim, access):
             return claim
     raise SessionHeldError(
         f"{_TRIES} others have claimed session {session} at the same time",
@@ -120,12 +129,12 @@ def holder_of(folder: Path, epoch: int) -> Claim:
     return found or Claim(epoch=epoch, session=folder.name, holder=_NOBODY, at="")
 
 
-def _write_claim(folder: Path, claim: Claim) -> bool:
+def _write_claim(folder: Path, claim: Claim, access: Access) -> bool:
     """Publish a claim; False if somebody else has this epoch."""
     temporary = folder / layout.temporary_name(claim.epoch, secrets.token_hex(8))
     text = json_text(claim_document(claim)).encode()
     try:
-        with temporary_file(temporary) as descriptor:
+        with temporary_file(temporary, access) as descriptor:
             write_all(descriptor, text, at=0)
             os.fsync(descriptor)
             if not link_new(temporary, folder / layout.claim_name(claim.epoch)):
@@ -141,7 +150,7 @@ def _write_claim(folder: Path, claim: Claim) -> bool:
 def close_claim(folder: Path, epoch: int) -> None:
     """Say that the holder of an epoch writes no more."""
     try:
-        os.close(create(folder / layout.closed_name(epoch)))
+        os.close(create(folder / layout.closed_name(epoch), access_of(folder)))
     except FileExistsError:
         return
     sync_folder(folder)

@@ -1,54 +1,103 @@
-"""The digest of a generation: pieces in several threads, while the disk is busy anyway."""
+"""Digests of large data: leaves in several threads, while the disk is busy anyway."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from cfslurm.core.session.layout import DIGEST_BYTES, LEAF_BYTES
+from cfslurm.core.session.trailer import DIGEST_BYTES, LEAF_BYTES, Digest
 
-_MAX_THREADS = 4
-
-
-def _nothing() -> None:
-    pass
+_MAX_THREADS = 8
+_SHA_FLAGS = {"sha_ni", "sha2"}  # x86 and ARM, as /proc/cpuinfo calls them
 
 
-def digest(descriptor: int, length: int, *, meanwhile: Callable[[], None] = _nothing) -> bytes:
-    """The digest of the first ``length`` bytes of a file; ``meanwhile`` runs beside it.
+@lru_cache(maxsize=1)
+def fastest() -> Digest:
+    """The faster digest on this processor.
 
-    Raises:
-        EOFError: the file is shorter.
-        OSError: it cannot be read.
+    Source: measured with OpenSSL 3 on AMD EPYC with SHA instructions: SHA-256 1.8 GiB/s, BLAKE2b 1.2 GiB/s;
+        without them SHA-256 has about 0.4 GiB/s.
     """
-    starts = range(0, length, LEAF_BYTES)
+    try:
+        words = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return Digest.BLAKE2B
+    return Digest.BLAKE2B if _SHA_FLAGS.isdisjoint(words) else Digest.SHA256
 
-    def leaf(start: int) -> bytes:
-        return _leaf(descriptor, start, min(LEAF_BYTES, length - start))
 
-    if len(starts) < 2:
-        leaves = [leaf(start) for start in starts]
-        meanwhile()
-    else:
-        threads = min(_MAX_THREADS, len(starts), len(os.sched_getaffinity(0)))
-        with ThreadPoolExecutor(threads) as pool:
+def digest_of(data: memoryview | bytes, kind: Digest) -> bytes:
+    """The digest of data at hand, in this thread."""
+    view = memoryview(data)
+    return root([leaf(piece, kind) for piece in leaves(view)], kind)
+
+
+def digest_large(view: memoryview, kind: Digest) -> bytes:
+    """The digest of data at hand, in several threads if that is worth it."""
+    if len(view) <= LEAF_BYTES:
+        return digest_of(view, kind)
+    with Workers() as workers:
+        return workers.digest(view, kind)()
+
+
+def leaves(view: memoryview) -> Iterator[memoryview]:
+    """The pieces of 4 MiB that are hashed by themselves."""
+    return (view[at : at + LEAF_BYTES] for at in range(0, len(view), LEAF_BYTES))
+
+
+def leaf(piece: memoryview | bytes | bytearray, kind: Digest) -> bytes:
+    """The digest of one piece."""
+    if kind is Digest.SHA256:
+        return hashlib.sha256(piece, usedforsecurity=False).digest()[:DIGEST_BYTES]
+    return hashlib.blake2b(piece, digest_size=DIGEST_BYTES, usedforsecurity=False).digest()
+
+
+def root(found: Sequence[bytes], kind: Digest) -> bytes:
+    """The digest of the whole from those of its pieces."""
+    return leaf(b"".join(found), kind)
+
+
+class Workers:
+    """A pool of threads, as many as there are processors; none where no thread can be started.
+
+    Its work is hashing and reading, which Python lets run beside each other.
+    """
+
+    def __init__(self) -> None:
+        count = min(_MAX_THREADS, len(os.sched_getaffinity(0)))
+        self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(count)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def start(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Do something soon."""
+        if self._pool is not None:
             try:
-                found = pool.map(leaf, starts)
+                return self._pool.submit(work, *arguments)
             except RuntimeError:  # the limit on processes and threads is reached
-                found = map(leaf, starts)
-            meanwhile()
-            leaves = list(found)
-    return hashlib.blake2b(b"".join(leaves), digest_size=DIGEST_BYTES).digest()
+                self._pool = None
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*arguments))
+        except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+            done.set_exception(error)
+        return done
+
+    def digest(self, view: memoryview, kind: Digest) -> Callable[[], bytes]:
+        """Begin to compute a digest; the result is what the answer returns when it is called."""
+        waiting = [self.start(leaf, piece, kind) for piece in leaves(view)]
+        return lambda: root(results(waiting), kind)
 
 
-def _leaf(descriptor: int, start: int, length: int) -> bytes:
-    piece = bytearray(length)
-    view = memoryview(piece)
-    while view:
-        count = os.preadv(descriptor, [view], start + length - len(view))
-        if count == 0:
-            raise EOFError(f"the file ends before byte {start + length}")
-        view = view[count:]
-    return hashlib.blake2b(piece, digest_size=DIGEST_BYTES).digest()
+def results(waiting: Iterable[Future[Any]]) -> list[Any]:
+    """What was computed, in order; the first error is raised."""
+    return [one.result() for one in waiting]

@@ -1,253 +1,280 @@
-"""One generation as an HDF5 file; with `session_reading` the only place that speaks h5py.
+"""Writing one generation's file: structure from `session_image`, data straight from where they lie.
 
-HDF5 never opens a file here: it reads and writes through an object of ours, so that it can follow
-no path, take no lock, and meets no error half-way (its own clean-up after a full disk is not safe).
+Hashing, writing and the disk's own work go on beside each other, and every byte is touched once by each.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from cfslurm.adapters.session_digest import digest
+from cfslurm.adapters.session_blobs import BYTE, Blob, blobs_of, packed, padded
+from cfslurm.adapters.session_digest import Workers, digest_of, fastest
+from cfslurm.adapters.session_image import Image, Images, Spec
 from cfslurm.adapters.session_io import write_all
-from cfslurm.core.session import layout
-from cfslurm.core.session.content import Content, Stamp
-from cfslurm.core.session.layout import Damage, Trailer
-from cfslurm.errors import SessionError
+from cfslurm.adapters.session_parts import KnownParts
+from cfslurm.adapters.session_secret import Key
+from cfslurm.core.session import layout, values
+from cfslurm.core.session.about import About, PartRef, Stamp, about_document, digest_text
+from cfslurm.core.session.content import Content
+from cfslurm.core.session.trailer import FRAME_BYTES, Digest, Trailer, write_trailer
 
-if TYPE_CHECKING:
-    from cfslurm.core.session.arrays import Array
-
-_LIBVER = ("v110", "v110")
-_HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+_PIECE_BYTES = 8 * 1024**2
+_SYNC_BYTES = 64 * 1024**2
+_UNKNOWN_PLACE = 10**15
 
 
-class DescriptorFile:
-    """A file as h5py wants it. The first error is kept until `raise_error`; then writes do nothing.
+@dataclass(slots=True, kw_only=True)
+class Store:
+    """What a writer keeps between its generations, and how it writes them."""
 
-    An exception inside HDF5's callbacks would leave the library with a file that it cannot close.
-    """
+    folder: Path
+    packs: bool = False
+    key: Key | None = field(default=None, repr=False)
+    known: KnownParts = field(default_factory=KnownParts)
+    images: Images = field(default_factory=Images)
 
-    def __init__(self, descriptor: int, length: int = 0) -> None:
-        self._error: BaseException | None = None
-        self._descriptor = descriptor
-        self._position = 0
-        self._length = length
+    def learn(self, about: About, content: Content) -> None:
+        """Know the parts of a generation that was read."""
+        self.known.learn(about.parts, [blob for blob in blobs_of(content) if blob.is_part])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """A generation that is about to be written. ``blobs`` go into this file, in the order of places."""
+
+    blobs: tuple[Blob, ...]
+    image: Image
+    about_bytes: int
+    draft: About
 
     @property
-    def has_failed(self) -> bool:
-        """True if something could not be read or written."""
-        return self._error is not None
-
-    def raise_error(self) -> None:
-        """Raise what was kept, if anything.
-
-        It must not be kept any longer: HDF5 holds on to this object, the error to the frames it
-        went through, and those to HDF5's property list, which would outlive Python and crash it.
-        """
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go somewhere."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Where we are."""
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        """Never called; h5py asks whether it is there."""
-        raise NotImplementedError
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer from the file, and with zeros behind its end."""
-        view = memoryview(buffer).cast("B")
-        asked = len(view)
-        try:
-            while view:
-                allowed = max(0, min(len(view), self._length - self._position))
-                count = os.preadv(self._descriptor, [view[:allowed]], self._position)
-                if count == 0:
-                    view[:] = bytes(len(view))
-                    break
-                view = view[count:]
-                self._position += count
-        except BaseException as error:  # noqa: BLE001 - kept, and raised once HDF5 has let go
-            view[:] = bytes(len(view))
-            self._error = self._error or error
-        return asked
-
-    def write(self, buffer: memoryview) -> int:
-        """Write all of the buffer."""
-        end = self._position + buffer.nbytes
-        try:
-            if self._error is None:
-                write_all(self._descriptor, buffer, at=self._position)
-        except BaseException as error:  # noqa: BLE001 - kept, and raised once HDF5 has let go
-            self._error = error
-        self._length = max(self._length, end)
-        self._position = end
-        return buffer.nbytes
-
-    def truncate(self, size: int | None = None) -> int:
-        """Make the file this long."""
-        self._length = self._position if size is None else size
-        try:
-            os.ftruncate(self._descriptor, self._length)
-        except BaseException as error:  # noqa: BLE001 - kept, and raised once HDF5 has let go
-            self._error = self._error or error
-        return self._length
-
-    def flush(self) -> None:
-        """Nothing is held back."""
+    def parts(self) -> Iterator[tuple[Blob, int]]:
+        """The parts in this file, each with its place."""
+        pairs = zip(self.blobs, self.image.places[1:], strict=True)
+        return ((blob, place) for blob, place in pairs if blob.is_part)
 
 
-def write_generation(descriptor: int, stamp: Stamp, content: Content) -> Trailer:
+def write_generation(
+    descriptor: int, stamp: Stamp, content: Content, store: Store
+) -> tuple[Trailer, About, Callable[[], None]]:
     """Write a whole generation into an empty file, and bring it to stable storage.
+
+    The last of the answers is to be called once the file has its name: then the store knows its parts.
 
     Raises:
         OSError: it cannot be written; the file is then worthless.
     """
-    file = DescriptorFile(descriptor)
-    _write_hdf5(file, stamp, content)
-    length = os.fstat(descriptor).st_size
-    large = length > layout.LEAF_BYTES
+    kind = fastest()
+    blobs = blobs_of(content)
+    with Workers() as workers:
+        large = [blob for blob in blobs if blob.is_part]
+        old = store.known.unchanged(large, workers, store.folder)
+        events = sum(segment.count for segment in content.events)
+        new = [blob for blob in blobs if blob.spec.path not in old]
+        if store.packs:
+            new = [packed(blob) for blob in new]
+        plan = _plan(About(stamp=stamp, events=events, parts=old), new, store.images)
+        write = _write_plain if store.key is None else _write_sealed
+        trailer, about = write(descriptor, plan, kind, (workers, store.key))
+    return trailer, about, lambda: store.known.learn(about.parts, large)
 
-    def sync() -> None:
-        if large:  # the disk writes while the digest is computed; little is left for the last fsync
-            os.fdatasync(descriptor)
 
-    trailer = Trailer(
-        id=stamp.id, payload_bytes=length, digest=digest(descriptor, length, meanwhile=sync)
+def _plan(about: About, new: Sequence[Blob], images: Images) -> _Plan:
+    """Lay out what is new beside the parts that ``about`` knows already."""
+    new = sorted(new, key=lambda blob: blob.is_part)
+    draft = {b.spec.path: _reference(b, about.stamp) for b in new if b.is_part}
+    about = replace(about, parts=draft | dict(about.parts))
+    length = len(_about_bytes(about))
+    spec = Spec(path=layout.ABOUT, dtype=BYTE, shape=(length,))
+    image = images.image((spec, *(blob.spec for blob in new)))
+    return _Plan(blobs=tuple(new), image=image, about_bytes=length, draft=about)
+
+
+def _reference(blob: Blob, stamp: Stamp) -> PartRef:
+    """What will be said of a part, with the longest place there can be."""
+    return PartRef(
+        where=stamp.id,
+        name=blob.spec.path,
+        at=_UNKNOWN_PLACE,
+        stored_bytes=len(blob.stored),
+        size_bytes=len(blob.view),
+        digest=digest_text(Digest.BLAKE2B, bytes(16)),
+        dtype=blob.tag,
+        shape=blob.spec.shape,
+        kind=blob.spec.kind,
+        tag=blob.spec.tag,
+        is_packed=bool(blob.spec.packed_bytes),
     )
-    write_all(descriptor, layout.write_trailer(trailer), at=length)
+
+
+def _about_bytes(about: About) -> bytes:
+    return padded(values.to_bytes(about_document(about)), b" ")
+
+
+def _finished(plan: _Plan, digests: Mapping[str, str]) -> About:
+    """The draft with its places and digests."""
+    parts = dict(plan.draft.parts)
+    for blob, place in plan.parts:
+        path = blob.spec.path
+        parts[path] = replace(parts[path], at=place, digest=digests[path])
+    return replace(plan.draft, parts=parts)
+
+
+def _rest(plan: _Plan, about: About) -> list[tuple[int, bytearray]]:
+    """Everything but the parts: stretches of the payload, in their order."""
+    image, text = plan.image, values.to_bytes(about_document(about)).ljust(plan.about_bytes)
+    data = [
+        (place, b.stored)
+        for b, place in zip(plan.blobs, image.places[1:], strict=True)
+        if not b.is_part
+    ]
+    data = sorted([(image.places[0], memoryview(text)), *data], key=lambda pair: pair[0])
+    holes = sorted((place, place + len(blob.stored)) for blob, place in plan.parts)
+    found = []
+    start = 0
+    for low, high in [*holes, (image.length, image.length)]:
+        stretch = bytearray(image.structure(start, low))
+        while data and data[0][0] < low:
+            place, view = data.pop(0)
+            stretch[place - start : place - start + len(view)] = view
+        found.append((start, stretch))
+        start = high
+    return found
+
+
+def _trailer(plan: _Plan, kind: Digest, digest: bytes, *, is_sealed: bool) -> Trailer:
+    return Trailer(
+        id=plan.draft.stamp.id,
+        payload_bytes=plan.image.length,
+        digest=digest,
+        kind=kind,
+        about_at=plan.image.places[0],
+        about_bytes=plan.about_bytes,
+        is_sealed=is_sealed,
+    )
+
+
+_Help = tuple[Workers, Key | None]
+
+
+def _write_plain(descriptor: int, plan: _Plan, kind: Digest, help_: _Help) -> tuple[Trailer, About]:
+    """Parts first, while they are hashed; then the rest, which has their digests."""
+    workers, _ = help_
+    waiting = {}
+    with _syncing(descriptor) as written:
+        for blob, place in plan.parts:
+            waiting[blob.spec.path] = workers.digest(blob.view, kind)
+            for at in range(0, len(blob.stored), _PIECE_BYTES):
+                piece = blob.stored[at : at + _PIECE_BYTES]
+                write_all(descriptor, piece, at=place + at)
+                written(len(piece))
+        about = _finished(plan, {p: digest_text(kind, result()) for p, result in waiting.items()})
+    rest = _rest(plan, about)
+    digest = digest_of(b"".join(stretch for _, stretch in rest), kind)
+    trailer = _trailer(plan, kind, digest, is_sealed=False)
+    rest[-1][1].extend(write_trailer(trailer))
+    for start, stretch in rest:
+        write_all(descriptor, stretch, at=start)
     os.fsync(descriptor)
-    return trailer
+    return trailer, about
 
 
-def _write_hdf5(file: DescriptorFile, stamp: Stamp, content: Content) -> None:
-    import h5py
-
-    try:
-        with h5py.File(file, "w", libver=_LIBVER, track_order=False) as root:
-            _fill(root, stamp, content)
-    except _HDF5_ERRORS:
-        if not file.has_failed:
-            raise
-    file.raise_error()
-
-
-def _fill(root: Any, stamp: Stamp, content: Content) -> None:
-    import numpy as np
-
-    from cfslurm.core.session.arrays import to_stored
-
-    def put(name: str, data: Array) -> Any:
-        return root.create_dataset(name, data=data, track_times=False)
-
-    root.create_group(layout.STATE)
-    for path, datum in content.data.items():
-        place = f"{layout.STATE}/{path}"
-        if isinstance(datum, bytes):
-            dataset, kind, tag = put(place, np.frombuffer(datum, np.uint8)), layout.KIND_BYTES, None
-        else:
-            stored, tag = to_stored(datum)
-            dataset, kind = put(place, stored), layout.KIND_ARRAY
-        _put_text(dataset, layout.KIND, kind)
-        if tag is not None:
-            _put_text(dataset, layout.DTYPE, tag)
-    put(layout.STATE_JSON, np.frombuffer(content.state_json, np.uint8))
-    lengths = np.fromiter((len(line) + 1 for line in content.events), np.uint64)
-    lines = b"".join(piece for line in content.events for piece in (line, b"\n"))
-    put(layout.EVENTS_DATA, np.frombuffer(lines, np.uint8))
-    offsets = np.zeros(len(lengths) + 1, "<u8")
-    offsets[1:] = np.cumsum(lengths)
-    put(layout.EVENTS_OFFSETS, offsets)
-    put(layout.STEPS, np.frombuffer(content.steps_json, np.uint8))
-    put(layout.RNG, np.frombuffer(content.rng_json, np.uint8))
-    _put_stamp(root, stamp)
+def _write_sealed(
+    descriptor: int, plan: _Plan, kind: Digest, help_: _Help
+) -> tuple[Trailer, About]:
+    """Hash first: the description stands at the beginning, and frames are sealed in their order."""
+    workers, key = help_
+    assert key is not None
+    waiting = {blob.spec.path: workers.digest(blob.view, kind) for blob, _ in plan.parts}
+    about = _finished(plan, {p: digest_text(kind, result()) for p, result in waiting.items()})
+    rest = _rest(plan, about)
+    digest = digest_of(b"".join(stretch for _, stretch in rest), kind)
+    trailer = _trailer(plan, kind, digest, is_sealed=True)
+    salt = key.new_salt()
+    seal = key.for_file(salt, trailer)
+    pieces = [(start, memoryview(stretch)) for start, stretch in rest]
+    pieces += [(place, blob.stored) for blob, place in plan.parts]
+    pieces.sort(key=lambda piece: piece[0])
+    tags = [salt]
+    with _syncing(descriptor) as written:
+        for number, frame in enumerate(_frames(view for _, view in pieces)):
+            sealed, tag = seal.seal_frame(number, frame)
+            write_all(descriptor, sealed, at=number * FRAME_BYTES)
+            written(len(sealed))
+            tags.append(tag)
+    end = b"".join(tags) + write_trailer(replace(trailer, digest=seal.veil(digest)))
+    write_all(descriptor, end, at=plan.image.length)
+    os.fsync(descriptor)
+    return trailer, about
 
 
-def _put_stamp(root: Any, stamp: Stamp) -> None:
-    import numpy as np
-
-    texts = {
-        "schema": layout.SCHEMA,
-        "session": stamp.session,
-        "writer": stamp.writer,
-        "parent": stamp.parent,
-        "saved_at": stamp.saved_at,
-    }
-    for name, text in texts.items():
-        _put_text(root, name, text)
-    numbers = {
-        "schema_version": layout.VERSION,
-        "epoch": stamp.id.epoch,
-        "generation": stamp.id.generation,
-        "complete": 1,
-    }
-    for name, number in numbers.items():
-        root.attrs.create(name, np.int64(number), dtype="<i8")
+def _frames(views: Iterator[memoryview]) -> Iterator[memoryview | bytes]:
+    """The same bytes in frames of 1 MiB; the last may be shorter."""
+    held = bytearray()
+    for view in views:
+        at = 0
+        while at < len(view):
+            count = min(FRAME_BYTES - len(held), len(view) - at)
+            if not held and count == FRAME_BYTES:
+                yield view[at : at + count]
+            else:
+                held += view[at : at + count]
+                if len(held) == FRAME_BYTES:
+                    yield bytes(held)
+                    held.clear()
+            at += count
+    if held:
+        yield bytes(held)
 
 
-def _put_text(thing: Any, name: str, text: str) -> None:
-    """Text of fixed length: it needs no heap, and a reader knows its size beforehand."""
-    import numpy as np
+@contextlib.contextmanager
+def _syncing(descriptor: int) -> Iterator[Callable[[int], None]]:
+    """Let the disk begin while more is written; little is then left for the last fsync.
 
-    thing.attrs.create(name, np.bytes_(text.encode("ascii") or b"\0"))
-
-
-def read_generation(path: Path) -> tuple[Stamp, Content, Trailer] | Damage:
-    """Read a generation; nothing of it reaches HDF5 before its digest has been verified.
-
-    Raises:
-        FileNotFoundError: it is gone.
-        SessionError: a newer cfslurm wrote it, or it holds what no cfslurm writes.
-        OSError: it cannot be read now; that says nothing about what is in it.
+    Errors of the disk are told again by that fsync's own report, or here.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    due = threading.Semaphore(0)
+    state = {"bytes": 0, "ends": 0}
+    problems: list[OSError] = []
+
+    def work() -> None:
+        while due.acquire() and not state["ends"]:
+            try:
+                os.fdatasync(descriptor)
+            except OSError as error:
+                problems.append(error)
+                return
+
+    def written(count: int) -> None:
+        state["bytes"] += count
+        if state["bytes"] >= _SYNC_BYTES:
+            state["bytes"] = 0
+            due.release()
+
+    thread = threading.Thread(target=work, daemon=True)
+    is_running = False
+
+    def first(count: int) -> None:
+        nonlocal is_running
+        if not is_running and state["bytes"] + count >= _SYNC_BYTES:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # no thread to be had: the last fsync does it all
+                thread.start()
+                is_running = True
+        written(count)
+
     try:
-        trailer = _verified(descriptor)
-        if isinstance(trailer, Damage):
-            return trailer
-        file = DescriptorFile(descriptor, trailer.payload_bytes)
-        return _read_hdf5(file, trailer)
+        yield first
     finally:
-        os.close(descriptor)
-
-
-def _verified(descriptor: int) -> Trailer | Damage:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        return Damage("it is no regular file")
-    tail = os.pread(descriptor, layout.TRAILER_BYTES, max(0, status.st_size - layout.TRAILER_BYTES))
-    trailer = layout.read_trailer(tail, file_bytes=status.st_size)
-    if isinstance(trailer, Damage):
-        return trailer
-    try:
-        found = digest(descriptor, trailer.payload_bytes)
-    except EOFError:
-        return Damage("it became shorter while it was read")
-    return trailer if found == trailer.digest else Damage("its content was changed")
-
-
-def _read_hdf5(file: DescriptorFile, trailer: Trailer) -> tuple[Stamp, Content, Trailer] | Damage:
-    from cfslurm.adapters.session_reading import read_content
-
-    found, problem = None, ""
-    try:
-        found = read_content(file, trailer)
-    except _HDF5_ERRORS as error:
-        problem = str(error)
-    except SessionError:
-        if not file.has_failed:
-            raise
-    file.raise_error()  # what the disk said explains everything else
-    return Damage(f"HDF5 cannot read it ({problem})") if found is None else (*found, trailer)
+        state["ends"] = 1
+        due.release()
+        if is_running:
+            thread.join()
+    if problems:
+        raise problems[0]

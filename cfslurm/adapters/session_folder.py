@@ -1,26 +1,27 @@
-"""A session's folder: published generations, the newest that is whole, and the journal between."""
+"""A session's folder: the newest generation that is whole, and the journal behind it."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import secrets
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cfslurm.adapters.files import sync_folder
-from cfslurm.adapters.session_claims import close_claim, holder_of
-from cfslurm.adapters.session_file import read_generation, write_generation
-from cfslurm.adapters.session_io import create, link_new, list_folder, temporary_file, write_all
+from cfslurm.adapters.session_io import Access, list_folder
+from cfslurm.adapters.session_journal import read_journal_after
+from cfslurm.adapters.session_secret import Key
 from cfslurm.core.documents import Json
-from cfslurm.core.session import journal, layout
-from cfslurm.core.session.claims import Claim, superseded
-from cfslurm.core.session.content import Content, Stamp
-from cfslurm.core.session.layout import Damage, GenerationId, Trailer
+from cfslurm.core.session import layout
+from cfslurm.core.session.journal import Change
+from cfslurm.core.session.layout import Damage, GenerationId, Listing
 from cfslurm.errors import SessionError
+
+if TYPE_CHECKING:
+    from cfslurm.adapters.session_load import Loaded
 
 _RELISTINGS = 20
 _REMEDIES = {
@@ -47,14 +48,17 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
 
 
-def make_folder(path: Path) -> None:
-    """Make a private folder if there is none, whatever the umask says."""
+def make_folder(path: Path, access: Access | None = None) -> None:
+    """Make a folder if there is none, private or the lab's, whatever the umask says."""
+    access = access or Access()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=layout.FOLDER_MODE)
+        path.mkdir(mode=0o700)
     except FileExistsError:
         return
-    path.chmod(layout.FOLDER_MODE)
+    if access.group is not None:
+        os.chown(path, -1, access.group)
+    path.chmod(access.folder_mode)
     sync_folder(path.parent)
 
 
@@ -62,14 +66,13 @@ def make_folder(path: Path) -> None:
 class Newest:
     """The newest generation that is whole, and what was recorded after it."""
 
-    stamp: Stamp
-    content: Content
-    digest: bytes
+    loaded: Loaded
     steps: dict[str, Json]
+    commits: tuple[Change, ...]
     warnings: tuple[str, ...]
 
 
-def read_newest(folder: Path) -> Newest | None:
+def read_newest(folder: Path, key: Key | None = None) -> Newest | None:
     """Read the newest whole generation, at any time and without a claim; None if there is none yet.
 
     Raises:
@@ -80,38 +83,22 @@ def read_newest(folder: Path) -> Newest | None:
     for _ in range(_RELISTINGS):
         listing = list_folder(folder)
         with contextlib.suppress(FileNotFoundError):  # pruned since: there are newer ones
-            return _read_newest(folder, listing)
+            return _read_newest(folder, listing, key)
     raise SessionError(
         f"session {folder.name} changes faster than it can be read",
         remedy="Read it again, or give it more time between its checkpoints.",
     )
 
 
-def _read_newest(folder: Path, listing: layout.Listing) -> Newest | None:
+def _read_newest(folder: Path, listing: Listing, key: Key | None) -> Newest | None:
     warnings: list[str] = []
     for which in reversed(listing.generations):
-        found = read_one(folder / which.file_name)
+        found = read_one(folder / which.file_name, key)
         if isinstance(found, Damage):
             warnings.append(f"{which.file_name} is passed over: {found.reason}")
             continue
-        steps: dict[str, Json] = {}
-        for after in listing.journals:
-            if after >= which:
-                recorded = read_journal_after(folder, after)
-                steps = {**recorded.steps, **steps}
-                if recorded.damaged:
-                    warnings.append(
-                        f"{after.journal_name} has {recorded.damaged} damaged lines: their steps"
-                        " run again"
-                    )
-        stamp, content, trailer = found
-        return Newest(
-            stamp=stamp,
-            content=content,
-            digest=trailer.digest,
-            steps=steps,
-            warnings=tuple(warnings),
-        )
+        steps, commits = _read_journals(folder, listing, which, key, warnings)
+        return Newest(loaded=found, steps=steps, commits=commits, warnings=tuple(warnings))
     if listing.generations:
         raise SessionError(
             f"session {folder.name} has no whole generation: {'; '.join(warnings)}",
@@ -120,7 +107,46 @@ def _read_newest(folder: Path, listing: layout.Listing) -> Newest | None:
     return None
 
 
-def read_one(path: Path) -> tuple[Stamp, Content, Trailer] | Damage:
+def _read_journals(
+    folder: Path, listing: Listing, which: GenerationId, key: Key | None, warnings: list[str]
+) -> tuple[dict[str, Json], tuple[Change, ...]]:
+    """The results of all steps after a generation; and the commits that go on from it."""
+    steps: dict[str, Json] = {}
+    commits: list[Change] = []
+    ours = set(journals_of(listing, which))
+    goes_on = True
+    lost = 0
+    for after in listing.journals:
+        if after < which:
+            continue
+        recorded = read_journal_after(folder, after, key)
+        steps = {**recorded.steps, **steps}
+        if after in ours and goes_on:
+            commits += recorded.commits
+        else:
+            lost += len(recorded.commits)
+        if recorded.damaged:
+            goes_on = False
+            warnings.append(
+                f"{after.journal_name} has {recorded.damaged} damaged lines: their steps run again,"
+                " and commits behind them are lost"
+            )
+    if lost:
+        warnings.append(f"{lost} commits after a damaged file are lost")
+    return steps, tuple(commits)
+
+
+def journals_of(listing: Listing, which: GenerationId) -> tuple[GenerationId, ...]:
+    """The journals that go on from a generation: its own, and those begun after a failed write."""
+    later = [found for found in listing.generations if found > which]
+    return tuple(
+        journal
+        for journal in listing.journals
+        if which <= journal and journal.epoch == which.epoch and not (later and later[0] <= journal)
+    )
+
+
+def read_one(path: Path, key: Key | None = None) -> Loaded | Damage:
     """Read one generation; damage is also a whole file under another's name.
 
     Raises:
@@ -128,34 +154,24 @@ def read_one(path: Path) -> tuple[Stamp, Content, Trailer] | Damage:
         SessionError: it is not ours to read.
         OSError: it cannot be read now.
     """
+    from cfslurm.adapters.session_load import read_generation
+
     try:
-        found = read_generation(path)
+        found = read_generation(path, key)
     except SessionError as error:
         raise SessionError(f"{path.name}: {error.message}", remedy=error.remedy) from error
     if isinstance(found, Damage):
+        path.stat()  # gone meanwhile, with files that it needs: no damage
         return found
+    return misnamed(path, found.trailer.id) or found
+
+
+def misnamed(path: Path, which: GenerationId) -> Damage | None:
+    """Damage if a file is a generation other than its name says."""
     named = layout.read_listing([path.name]).generations
-    if named and named != (found[2].id,):
-        return Damage(f"it is {found[2].id.file_name} under another name")
-    return found
-
-
-def read_journal_after(folder: Path, which: layout.GenerationId) -> journal.Recorded:
-    """What was recorded after a generation.
-
-    Raises:
-        SessionError: a newer cfslurm wrote it.
-        OSError: it cannot be read.
-    """
-    return journal.read_journal(_read_regular(folder / which.journal_name), which)
-
-
-def _read_regular(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, f"{path.name} is no regular file")
-        return file.read()
+    if named and named != (which,):
+        return Damage(f"it is {which.file_name} under another name")
+    return None
 
 
 def sweep(folder: Path, *, below: int) -> None:
@@ -163,123 +179,3 @@ def sweep(folder: Path, *, below: int) -> None:
     for epoch, name in list_folder(folder).temporary:
         if epoch < below:
             (folder / name).unlink(missing_ok=True)
-
-
-class SessionWriter:
-    """The writing end of a session, for the process that has claimed an epoch."""
-
-    def __init__(self, folder: Path, claim: Claim, *, keep: int, parent: Newest | None) -> None:
-        self.claim = claim
-        self._folder = folder
-        self._keep = keep
-        self._parent = (
-            f"{parent.stamp.id.file_name}:{parent.digest.hex()}" if parent is not None else ""
-        )
-        self._last = GenerationId(claim.epoch, parent.stamp.id.generation if parent else 0)
-        self._journal: int | None = None
-
-    def check_fence(self) -> None:
-        """Stop if a later attempt has claimed the session.
-
-        Raises:
-            SessionSupersededError: one has.
-            SessionError: this is a fork of the process that has the session.
-        """
-        if os.getpid() != self.claim.holder.pid:
-            raise SessionError(
-                f"session {self.claim.session} belongs to process {self.claim.holder.pid}",
-                remedy="Use a session only in the process that has opened it, not in its children.",
-            )
-        newest = list_folder(self._folder).newest_epoch
-        if newest > self.claim.epoch:
-            by = holder_of(self._folder, newest).holder.text
-            raise superseded(self.claim.session, by)
-
-    def publish(self, content: Content, *, writer: str, saved_at: str) -> GenerationId:
-        """Save a generation; when this returns, it survives a crash, and no later attempt missed it.
-
-        The fence is looked at again afterwards: who claims later than that reads this generation.
-
-        Raises:
-            SessionSupersededError: a later attempt has the session.
-            OSError: it could not be saved; the generations before are untouched.
-        """
-        self.check_fence()
-        self._close_journal()
-        self._last = GenerationId(self.claim.epoch, self._last.generation + 1)
-        stamp = Stamp(
-            id=self._last,
-            session=self.claim.session,
-            writer=writer,
-            parent=self._parent,
-            saved_at=saved_at,
-        )
-        trailer = self._publish(stamp, content)
-        self.check_fence()
-        self._parent = f"{self._last.file_name}:{trailer.digest.hex()}"
-        return self._last
-
-    def _publish(self, stamp: Stamp, content: Content) -> Trailer:
-        temporary = self._folder / layout.temporary_name(self.claim.epoch, secrets.token_hex(8))
-        try:
-            with temporary_file(temporary) as descriptor:
-                trailer = write_generation(descriptor, stamp, content)
-                if not link_new(temporary, self._folder / stamp.id.file_name):
-                    raise FileExistsError(errno.EEXIST, f"{stamp.id.file_name} is there already")
-        except FileNotFoundError:
-            self.check_fence()  # a later attempt sweeps our temporary files away
-            raise
-        sync_folder(self._folder)
-        return trailer
-
-    def prune(self) -> None:
-        """Remove generations and journals that are too old; what cannot be removed stays."""
-        with contextlib.suppress(OSError):
-            listing = list_folder(self._folder)
-            for name in layout.expendable(listing, self._last, keep=self._keep):
-                (self._folder / name).unlink(missing_ok=True)
-
-    def record(self, record: dict[str, Json]) -> None:
-        """Append to the journal; when this returns, the record survives a crash.
-
-        Raises:
-            SessionSupersededError: a later attempt has the session and may not know of it.
-            OSError: it could not be written.
-        """
-        try:
-            if self._journal is None:
-                self._journal = self._open_journal()
-            _append(self._journal, journal.frame(record))
-        except BaseException:
-            # A torn line may end the file now, and nothing must follow it: records go into a new one.
-            self._close_journal()
-            self._last = GenerationId(self.claim.epoch, self._last.generation + 1)
-            raise
-        self.check_fence()
-
-    def _open_journal(self) -> int:
-        descriptor = create(self._folder / self._last.journal_name)
-        try:
-            _append(descriptor, journal.frame(journal.header(self.claim.session, self._last)))
-            sync_folder(self._folder)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
-
-    def _close_journal(self) -> None:
-        if self._journal is not None:
-            os.close(self._journal)
-            self._journal = None
-
-    def release(self) -> None:
-        """Say that this process writes no more."""
-        self._close_journal()
-        if os.getpid() == self.claim.holder.pid:
-            close_claim(self._folder, self.claim.epoch)
-
-
-def _append(descriptor: int, line: bytes) -> None:
-    """Add a line to stable storage."""
-    write_all(descriptor, line, at=os.fstat(descriptor).st_size)
-    os.fdatasync(descriptor)

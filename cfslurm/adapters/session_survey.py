@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cfslurm.adapters.session_claims import holder_of
-from cfslurm.adapters.session_folder import read_journal_after, read_newest, read_one
+from cfslurm.adapters.session_folder import journals_of, misnamed, read_one
 from cfslurm.adapters.session_io import list_folder
+from cfslurm.adapters.session_journal import read_journal_after
+from cfslurm.adapters.session_secret import Key
 from cfslurm.core.session import layout
 from cfslurm.core.session.layout import Damage, GenerationId
 from cfslurm.core.session.survey import GenerationFacts, SessionFacts
@@ -24,20 +26,21 @@ def _is_session(path: Path) -> bool:
     return layout.is_label(path.name) and path.is_dir() and not path.is_symlink()
 
 
-def look_at(folder: Path) -> SessionFacts:
-    """A session at its newest whole generation; what cannot be read is told, not raised."""
-    problem, generation, saved_at, events = "", 0, "", 0
+def look_at(folder: Path, key: Key | None) -> SessionFacts:
+    """A session at its newest generation whose description is whole; large parts are not read.
+
+    What cannot be read is told, not raised.
+    """
+    problem, generation, saved_at, events, size = "", 0, "", 0, 0
+    listing = layout.Listing()
     try:
         listing = list_folder(folder)
-        newest = read_newest(folder)
-        size = sum((folder / which.file_name).stat().st_size for which in listing.generations)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        generation, saved_at, events, problem = _newest(folder, listing, key)
     except SessionError as error:
-        listing, newest, size, problem = layout.Listing(), None, 0, error.message
+        problem = error.message
     except OSError as error:
-        listing, newest, size, problem = layout.Listing(), None, 0, str(error)
-    if newest is not None:
-        generation, saved_at = newest.stamp.id.generation, newest.stamp.saved_at
-        events, problem = len(newest.content.events), "; ".join(newest.warnings)
+        problem = str(error)
     epoch = listing.newest_epoch
     return SessionFacts(
         name=folder.name,
@@ -53,7 +56,27 @@ def look_at(folder: Path) -> SessionFacts:
     )
 
 
-def verify(folder: Path) -> tuple[GenerationFacts, ...]:
+def _newest(folder: Path, listing: layout.Listing, key: Key | None) -> tuple[int, str, int, str]:
+    """Number, time and events of the newest generation, with what was committed since; and problems."""
+    from cfslurm.adapters.session_load import read_head
+
+    problems = []
+    for which in reversed(listing.generations):
+        head = read_head(folder / which.file_name, key)
+        if isinstance(head, Damage):
+            problems.append(f"{which.file_name} is damaged: {head.reason}")
+            continue
+        commits = [
+            change
+            for after in journals_of(listing, which)
+            for change in read_journal_after(folder, after, key).commits
+        ]
+        events = head.about.events + sum(len(change.events) for change in commits)
+        return which.generation, head.about.stamp.saved_at, events, "; ".join(problems)
+    return 0, "", 0, "; ".join(problems)
+
+
+def verify(folder: Path, key: Key | None) -> tuple[GenerationFacts, ...]:
     """Read every generation of a session to its last byte, and their journals; newest first.
 
     Raises:
@@ -64,21 +87,46 @@ def verify(folder: Path) -> tuple[GenerationFacts, ...]:
     return tuple(
         facts
         for which in reversed(listing.generations)
-        if (facts := _verified(folder, which, has_journal=which in listing.journals)) is not None
+        if (facts := _verified(folder, listing, which, key)) is not None
     )
 
 
-def _verified(folder: Path, which: GenerationId, *, has_journal: bool) -> GenerationFacts | None:
+def _verified(
+    folder: Path, listing: layout.Listing, which: GenerationId, key: Key | None
+) -> GenerationFacts | None:
     path = folder / which.file_name
     try:
-        found = read_one(path)
+        found = read_one(path, key)
         size = path.stat().st_size
+        damaged_lines = sum(
+            read_journal_after(folder, after, key).damaged for after in journals_of(listing, which)
+        )
     except FileNotFoundError:
         return None  # pruned since
-    damaged_lines = read_journal_after(folder, which).damaged if has_journal else 0
+    holders: tuple[str, ...] = ()
+    if not isinstance(found, Damage):
+        holders = tuple(holder.file_name for holder in sorted(found.about.holders))
     return GenerationFacts(
         file=which.file_name,
         bytes=size,
+        saved_at="" if isinstance(found, Damage) else found.about.stamp.saved_at,
         damage=found.reason if isinstance(found, Damage) else "",
         journal_damage=damaged_lines,
+        refers_to=holders,
     )
+
+
+def misplaced(path: Path, key: Key | None) -> str:
+    """Why a generation's file cannot be read as what its name says; empty if its description is whole.
+
+    Raises:
+        SessionError: it is not ours to read.
+        OSError: it cannot be read now.
+    """
+    from cfslurm.adapters.session_load import read_head
+
+    head = read_head(path, key)
+    if isinstance(head, Damage):
+        return head.reason
+    named = misnamed(path, head.trailer.id)
+    return named.reason if named else ""

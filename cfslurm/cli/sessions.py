@@ -11,6 +11,7 @@ from cfslurm.cli.common import context_of, json_option
 from cfslurm.errors import ANSWER_IS_NO
 
 if TYPE_CHECKING:
+    from cfslurm.adapters.session_secret import Key
     from cfslurm.core.session.survey import GenerationFacts
 
 _SCHEMA = "cfslurm.sessions/1"
@@ -43,7 +44,7 @@ def list_all(ctx: click.Context, *, run: str, as_json: bool) -> int | None:
     from cfslurm.cli.output import print_json
     from cfslurm.core.report.session_table import list_text
 
-    found = [look_at(folder) for folder in session_folders(_folder_of(ctx, run))]
+    found = [look_at(folder, _key(ctx)) for folder in session_folders(_folder_of(ctx, run))]
     if as_json:
         print_json(_SCHEMA, sessions=found)
     elif not found:
@@ -75,7 +76,7 @@ def show(ctx: click.Context, *, session: str, run: str, most: int, as_json: bool
     from cfslurm.core.session import values
     from cfslurm.node.session_snapshot import read_session
 
-    found = read_session(_place(ctx, session, run))
+    found = read_session(_place(ctx, session, run), key=_key(ctx))
     if as_json:
         events = last_events(found, most)
         print_json(
@@ -118,7 +119,7 @@ def verify(ctx: click.Context, *, session: tuple[str, ...], run: str, as_json: b
     found: dict[str, tuple[GenerationFacts, ...]] = {}
     for folder in named or session_folders(_folder_of(ctx, run)):
         with translated(folder):
-            found[str(folder)] = verify_folder(folder)
+            found[str(folder)] = verify_folder(folder, _key(ctx))
         if named and not found[str(folder)]:
             raise no_session(folder)
     if as_json:
@@ -127,6 +128,12 @@ def verify(ctx: click.Context, *, session: tuple[str, ...], run: str, as_json: b
         click.echo(verify_text(found))
     bad = any(g.damage or g.journal_damage for generations in found.values() for g in generations)
     return ANSWER_IS_NO if bad else None
+
+
+def _key(ctx: click.Context) -> Key | None:
+    from cfslurm.node.session_place import find_key
+
+    return find_key(context_of(ctx).environment)
 
 
 def _folder_of(ctx: click.Context, run: str) -> Path:

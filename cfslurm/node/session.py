@@ -12,24 +12,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from cfslurm import __version__
 from cfslurm.adapters.clock import SystemClock, utc_text
 from cfslurm.adapters.environment import read_environment
-from cfslurm.adapters.session_claims import close_claim, take_claim, this_process
-from cfslurm.adapters.session_folder import (
-    SessionWriter,
-    make_folder,
-    read_newest,
-    sweep,
-    translated,
-)
 from cfslurm.adapters.session_signals import SignalFlag
-from cfslurm.core.session import journal, rng, values
+from cfslurm.core.session import rng, values
 from cfslurm.core.session.claims import SessionSupersededError
-from cfslurm.core.session.content import Events, Snapshot, Values, pack
+from cfslurm.core.session.content import Snapshot
+from cfslurm.core.session.log import Events
 from cfslurm.errors import SessionError
-from cfslurm.node.session_place import Place, find_place
-from cfslurm.node.session_snapshot import held_by, read_session
+from cfslurm.node.session_opening import opened
+from cfslurm.node.session_place import Place, find_key, find_place
+from cfslurm.node.session_saving import Saving
+from cfslurm.node.session_snapshot import read_session
 
 REQUEUE = 75
 
@@ -45,16 +39,16 @@ class Session(MutableMapping[str, Any]):
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __init__(self, place: Place, writer: SessionWriter, held: Values) -> None:
+    def __init__(self, place: Place, saving: Saving, warnings: tuple[str, ...]) -> None:
         self.name = place.label
         self.folder = place.folder
-        self.warnings: tuple[str, ...] = ()
-        self._writer = writer
-        self._held = held
+        self.warnings = warnings
+        self._saving = saving
+        self._writer = saving.writer
+        self._held = saving.held
         self._interval_s = place.interval_s
         self._clock = SystemClock()
         self._signals = SignalFlag()
-        self._generators: dict[str, object] = {}
         self._generation = 0
         self._saved_at_s = 0.0
         self._is_open = True
@@ -84,22 +78,9 @@ class Session(MutableMapping[str, Any]):
         """
         environment = read_environment()
         place = find_place(environment, name, directory)
-        me = this_process(environment)
-        with translated(place.folder):
-            make_folder(place.folder)
-            at = utc_text(SystemClock().now())
-            claim = take_claim(place.folder, me, session=place.label, at=at, take_over=take_over)
-            try:
-                newest = read_newest(place.folder)
-                sweep(place.folder, below=claim.epoch)
-                writer = SessionWriter(place.folder, claim, keep=place.keep, parent=newest)
-                session = cls(place, writer, held_by(newest))
-                session.warnings = newest.warnings if newest else ()
-                session.checkpoint()
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    close_claim(place.folder, claim.epoch)
-                raise
+        with opened(environment, place, take_over=take_over) as (saving, warnings):
+            session = cls(place, saving, warnings)
+            session.checkpoint()
         for warning in session.warnings:
             sys.stderr.write(f"cfslurm: session {session.name}: {warning}\n")
         if signals:
@@ -107,13 +88,17 @@ class Session(MutableMapping[str, Any]):
         return session
 
     @staticmethod
-    def read(path: str | Path) -> Snapshot:
-        """Read a session's folder, or one generation of it (``….h5``), without disturbing its writer.
+    def read(path: str | Path, *, generation: int | None = None) -> Snapshot:
+        """Read a session's folder, or one generation of it, without disturbing its writer.
+
+        ``path`` may also be a generation's file (``….h5``). A generation is read as it was saved;
+        the newest one with what was committed and recorded since.
 
         Raises:
             SessionError: there is none, or it is damaged, or a newer cfslurm wrote it.
         """
-        return read_session(Path(path).absolute())
+        key = find_key(read_environment())
+        return read_session(Path(path).absolute(), key=key, generation=generation)
 
     def __getitem__(self, key: str) -> Any:
         return self._held.state[key]
@@ -159,17 +144,17 @@ class Session(MutableMapping[str, Any]):
     @property
     def events(self) -> Events:
         """All events, oldest first."""
-        return Events(self._held.lines)
+        return Events(self._held.log)
 
     def append(self, event: Any) -> None:
-        """Add an event as it is now; it is saved with the next checkpoint.
+        """Add an event as it is now; it is saved with the next commit or checkpoint.
 
         Raises:
             SessionError: a session cannot keep it.
         """
         self._check_open()
         tree = values.encode(event, name="event")
-        self._held.lines.append(values.to_bytes(tree))
+        self._held.log.append(values.to_bytes(tree))
 
     def register_rng(self, name: str, generator: Any) -> None:
         """Save a ``numpy.random.Generator`` or ``random.Random`` with every checkpoint.
@@ -185,7 +170,7 @@ class Session(MutableMapping[str, Any]):
             rng.restore(generator, self._held.rng[name], name=name)
         else:
             rng.kind_of(generator)
-        self._generators[name] = generator
+        self._saving.generators[name] = generator
 
     def once(self, key: str, function: Callable[[], Any]) -> Any:
         """The result of an effect that must not happen again: recorded now, replayed after a restart.
@@ -201,12 +186,9 @@ class Session(MutableMapping[str, Any]):
         if key not in self._held.steps:
             self._check_open()
             values.encode({key: None}, name="steps")
-            with translated(self.folder):
-                self._writer.check_fence()
+            self._saving.check_fence()
             tree = values.encode(function(), name=f"the result of step {key!r}")
-            with translated(self.folder):
-                self._writer.record(journal.step_record(key, tree))
-            self._held.steps[key] = tree
+            self._saving.record(key, tree)
         return values.decode(self._held.steps[key])
 
     def forget_steps(self) -> int:
@@ -226,17 +208,24 @@ class Session(MutableMapping[str, Any]):
             SessionError: it could not be saved; the last generation is untouched.
         """
         self._check_open()
-        for name, generator in self._generators.items():
-            self._held.rng[name] = rng.state_of(generator, name=name)
-        content = pack(self._held)
-        with translated(self.folder):
-            saved = self._writer.publish(
-                content, writer=f"cfslurm {__version__}", saved_at=utc_text(self._clock.now())
-            )
-            self._writer.prune()
-        self._generation = saved.generation
+        self._generation = self._saving.checkpoint(utc_text(self._clock.now())).generation
         self._saved_at_s = self._clock.monotonic()
-        return saved.generation
+        return self._generation
+
+    def commit(self) -> None:
+        """Save what has changed since the last save, at the cost of that; then it survives a crash.
+
+        Like `checkpoint`, this says "everything belongs together here", but it writes no generation:
+        small values, events and generators go to the journal. Where large arrays have changed, or the
+        journal has become long, it is a checkpoint.
+
+        Raises:
+            SessionSupersededError: a later attempt has the session; nothing of this one counts.
+            SessionError: it could not be saved; what was saved before is untouched.
+        """
+        self._check_open()
+        if not self._saving.commit():
+            self.checkpoint()
 
     def checkpoint_if_due(self) -> bool:
         """Save if the interval is over; if this attempt was interrupted, save and end the process.

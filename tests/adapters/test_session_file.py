@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,11 +20,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from cfslurm.adapters import session_digest
-from cfslurm.adapters.session_file import read_generation, write_generation
-from cfslurm.core.session import arrays, layout
-from cfslurm.core.session.content import Content, Stamp, Values, pack, unpack
-from cfslurm.core.session.layout import Damage, GenerationId, Trailer
+from cfslurm.adapters import session_digest, session_file
+from cfslurm.adapters.session_file import Store, write_generation
+from cfslurm.adapters.session_load import read_generation
+from cfslurm.core.session import arrays, values
+from cfslurm.core.session.about import About, Stamp, about_document
+from cfslurm.core.session.content import Content, Values, pack, unpack
+from cfslurm.core.session.layout import Damage, GenerationId
+from cfslurm.core.session.log import EventLog
+from cfslurm.core.session.trailer import LEAF_BYTES, Digest, Trailer, write_trailer
 from cfslurm.errors import SessionError
 
 STAMP = Stamp(
@@ -30,10 +36,20 @@ STAMP = Stamp(
 )
 
 
-def write(path: Path, held: Values, stamp: Stamp = STAMP) -> Trailer:
+def log_of(*lines: bytes) -> EventLog:
+    log = EventLog()
+    for line in lines:
+        log.append(line)
+    return log
+
+
+def write(path: Path, held: Values, stamp: Stamp = STAMP, store: Store | None = None) -> Trailer:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    store = store or Store(folder=path.parent)
     try:
-        return write_generation(descriptor, stamp, pack(held))
+        trailer, _, learn = write_generation(descriptor, stamp, pack(held), store)
+        learn()
+        return trailer
     finally:
         os.close(descriptor)
 
@@ -41,7 +57,7 @@ def write(path: Path, held: Values, stamp: Stamp = STAMP) -> Trailer:
 def read(path: Path) -> Values:
     found = read_generation(path)
     assert not isinstance(found, Damage), found
-    return unpack(found[1])
+    return unpack(found.content)
 
 
 def example() -> Values:
@@ -55,7 +71,7 @@ def example() -> Values:
             "names": np.array(["ada", "é"]),
             "mask": np.array([True, False]),
         },
-        lines=[b'{"role":"user"}', b'{"role":"agent"}'],
+        log=log_of(b'{"role":"user"}', b'{"role":"agent"}'),
         steps={"ask": {"$tuple": [1]}},
         rng={"r": {"kind": "x", "state": 1}},
     )
@@ -66,18 +82,20 @@ def test_example_comes_back(tmp_path: Path) -> None:
     write(path, example())
     found = read_generation(path)
     assert not isinstance(found, Damage)
-    assert found[0] == STAMP
-    held, expected = unpack(found[1]), example()
+    assert found.about.stamp == STAMP
+    held, expected = unpack(found.content), example()
     np.testing.assert_equal(held.state, expected.state)
     assert held.state["layers"]["a/b"][0].dtype == np.dtype(">i8")
     assert held.state["names"].dtype == expected.state["names"].dtype
-    assert (held.lines, held.steps, held.rng) == (expected.lines, expected.steps, expected.rng)
+    assert list(held.log.lines()) == list(expected.log.lines())
+    assert (held.steps, held.rng) == (expected.steps, expected.rng)
 
 
 def test_empty_session_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     write(path, Values())
-    assert read(path) == Values()
+    held = read(path)
+    assert (held.state, len(held.log), held.steps, held.rng) == ({}, 0, {}, {})
 
 
 _FIELDS = (
@@ -151,38 +169,50 @@ def test_plain_h5py_reads_it(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     write(path, example())
     with h5py.File(path, "r") as file:
-        assert sorted(file) == ["events", "rng", "state", "state_json", "steps"]
-        attributes = {
-            name: value.decode() if isinstance(value, bytes) else int(value)
-            for name, value in file.attrs.items()
-        }
-        assert attributes == {
-            "schema": "cfslurm.session", "schema_version": 1, "session": "coder",
-            "writer": "cfslurm 0", "parent": "", "saved_at": "2026-11-21", "epoch": 3,
-            "generation": 57, "complete": 1,
+        assert sorted(file) == ["about", "events", "rng", "state", "state_json", "steps"]
+        assert dict(file.attrs) == {"schema": b"cfslurm.session", "schema_version": 2}
+        assert json.loads(file["about"][()].tobytes()) == {
+            "session": "coder", "writer": "cfslurm 0", "parent": "", "saved_at": "2026-11-21",
+            "epoch": 3, "generation": 57, "events": 2, "parts": {},
         }  # fmt: skip
         assert file["state/weights"][()].tolist() == [[0, 1, 2], [3, 4, 5]]
         assert file["state/weights"].chunks is None
         assert file["state/layers/a%2Fb/0"].dtype == np.dtype(">i8")
         assert file["state/layers/a%2Fb/1"].attrs["kind"] == b"bytes"
         assert file["state/when"].attrs["dtype"] == b"<M8[s]"
-        start, end = file["events/offsets"][1:3]
-        assert file["events/data"][start:end].tobytes() == b'{"role":"agent"}\n'
+        lines = file["events/000000000000"][()].tobytes().split()
+        assert lines == [b'{"role":"user"}', b'{"role":"agent"}']
         assert file["state_json"][()].tobytes().startswith(b'{"step":12,')
-        assert file["steps"][()].tobytes() == b'{"ask":{"$tuple":[1]}}'
+        assert json.loads(file["steps"][()].tobytes()) == {"ask": {"$tuple": [1]}}
 
 
-def test_digest_is_as_documented(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", list(Digest))
+def test_digests_are_as_documented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Digest
+) -> None:
+    def leaf(piece: bytes) -> bytes:
+        if kind is Digest.SHA256:
+            return hashlib.sha256(piece).digest()[:16]
+        return hashlib.blake2b(piece, digest_size=16).digest()
+
+    def digest(raw: bytes) -> bytes:
+        starts = range(0, len(raw), 4 * 1024**2)
+        return leaf(b"".join(leaf(raw[i : i + 4 * 1024**2]) for i in starts))
+
+    monkeypatch.setattr(session_file, "fastest", lambda: kind)
     path = tmp_path / "g.h5"
-    for size in (0, layout.LEAF_BYTES, 3 * layout.LEAF_BYTES + 5):
-        trailer = write(path, Values(state={"a": np.ones(size, np.uint8)}))
-        payload = path.read_bytes()[:-64]
-        leaves = b"".join(
-            hashlib.blake2b(payload[i : i + 4 * 1024**2], digest_size=16).digest()
-            for i in range(0, len(payload), 4 * 1024**2)
-        )
-        assert hashlib.blake2b(leaves, digest_size=16).digest() == trailer.digest
-        assert path.read_bytes()[-64:][32:48] == trailer.digest
+    for size in (0, 1000, 65536, LEAF_BYTES, 3 * LEAF_BYTES + 5):
+        array = np.ones(size, np.uint8)
+        trailer = write(path, Values(state={"a": array}))
+        raw = path.read_bytes()
+        payload, rest = raw[:-64], raw[:-64]
+        about = json.loads(payload[trailer.about_at :][: trailer.about_bytes])
+        if size >= 65536:
+            part = about["parts"]["state/a"]
+            assert payload[part["at"] :][: part["stored"]] == array.tobytes()
+            assert part["digest"] == f"{kind.name.lower()}:{digest(array.tobytes()).hex()}"
+            rest = payload[: part["at"]] + payload[part["at"] + part["stored"] :]
+        assert digest(rest) == trailer.digest == raw[-32:-16]
         assert read(path).state["a"].sum() == size
 
 
@@ -191,10 +221,13 @@ def test_digest_needs_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("can't start new thread")
 
     path = tmp_path / "g.h5"
-    held = Values(state={"a": np.ones(3 * layout.LEAF_BYTES, np.uint8)})
-    expected = write(path, held).digest
+    held = Values(state={"a": np.ones(20 * LEAF_BYTES, np.uint8)})
+    write(path, held)
+    expected = path.read_bytes()
     monkeypatch.setattr("threading.Thread.start", refused)
-    assert write(path, held).digest == expected
+    write(path, held)
+    assert path.read_bytes() == expected
+    assert read(path).state["a"].sum() == 20 * LEAF_BYTES
 
 
 def test_h5dump_reads_it(tmp_path: Path) -> None:
@@ -257,12 +290,15 @@ EVERY_CALL_FAILS = """
 import errno, gc, os, sys
 from pathlib import Path
 import numpy as np
-from cfslurm.adapters.session_file import read_generation, write_generation
-from cfslurm.core.session.content import Stamp, Values, pack
+from cfslurm.adapters.session_file import Store, write_generation
+from cfslurm.adapters.session_load import read_generation
+from cfslurm.core.session.about import Stamp
+from cfslurm.core.session.content import Values, pack
 from cfslurm.core.session.layout import Damage, GenerationId
 
 stamp = Stamp(id=GenerationId(1, 1), session="s", writer="w", parent="", saved_at="t")
-content = pack(Values(state={"a": np.arange(99.0), "b": {"c": b"x" * 2000}}, lines=[b"1", b"2"]))
+parts = {str(n): np.full(9000, n) for n in range(12)}
+content = pack(Values(state={"a": np.arange(99.0), "b": {"c": b"x" * 2000}, **parts}))
 path = Path(sys.argv[1])
 count, bad = 0, 0
 
@@ -278,7 +314,7 @@ def failing(real):
 def write():
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     try:
-        write_generation(descriptor, stamp, content)
+        write_generation(descriptor, stamp, content, Store(folder=path.parent))
     finally:
         os.close(descriptor)
 
@@ -287,7 +323,7 @@ for action in write, lambda: read_generation(path):
     count, bad = 0, 0
     assert not isinstance(action(), Damage)
     total = count
-    assert total > 20, total
+    assert total > 10, total
     for number in range(1, total + 1):
         count, bad = 0, number
         try:
@@ -320,13 +356,14 @@ def test_error_of_the_disk_is_no_damage_and_hdf5_survives_it(
 # --- Hostile files: whole, with a right digest, but not what cfslurm writes.
 
 
-def seal(path: Path) -> None:
-    """Give a file the trailer of a whole generation."""
-    length = path.stat().st_size
-    with path.open("r+b") as file:
-        digest = session_digest.digest(file.fileno(), length)
-        file.seek(length)
-        file.write(layout.write_trailer(Trailer(id=STAMP.id, payload_bytes=length, digest=digest)))
+def seal(path: Path, at: int = 0, size: int = 0) -> None:
+    """Give a file the trailer of a whole generation without parts, whose ``about`` lies there."""
+    raw = path.read_bytes()
+    found = session_digest.digest_of(raw, Digest.BLAKE2B)
+    trailer = Trailer(
+        id=STAMP.id, payload_bytes=len(raw), digest=found, about_at=at, about_bytes=size
+    )
+    path.write_bytes(raw + write_trailer(trailer))
 
 
 @pytest.fixture
@@ -335,12 +372,12 @@ def hostile(tmp_path: Path) -> Callable[[Callable[[h5py.File], object]], Path]:
 
     def make(change: Callable[[h5py.File], object]) -> Path:
         path = tmp_path / "g.h5"
-        write(path, Values(state={"a": np.arange(3)}))
+        trailer = write(path, Values(state={"a": np.arange(3)}))
         whole = path.read_bytes()
         path.write_bytes(whole[:-64])
         with h5py.File(path, "r+", libver=("v110", "v110")) as file:
             change(file)
-        seal(path)
+        seal(path, trailer.about_at, trailer.about_bytes)
         return path
 
     return make
@@ -409,15 +446,32 @@ def _named_type(file: h5py.File) -> None:
 
 
 def _text_attribute(file: h5py.File) -> None:
-    file.attrs["session"] = "variable length"
+    file.attrs["schema"] = "variable length"
 
 
 def _large_attribute(file: h5py.File) -> None:
-    file.attrs["session"] = np.bytes_(b"x" * 5000)
+    file.attrs["schema"] = np.bytes_(b"x" * 5000)
 
 
 def _array_attribute(file: h5py.File) -> None:
-    file.attrs["epoch"] = np.array([3, 3])
+    file.attrs["schema_version"] = np.array([2, 2])
+
+
+def _one_event(file: h5py.File) -> None:
+    file["events/000000000000"] = np.frombuffer(b"{}\n", "u1")
+
+
+def _event_gap(file: h5py.File) -> None:
+    file["events/000000000001"] = np.frombuffer(b"{}\n", "u1")
+
+
+def _two_chunks(file: h5py.File) -> None:
+    replace(file, "state/a", data=np.arange(1000), chunks=(500,), compression="gzip")
+
+
+def _badly_packed(file: h5py.File) -> None:
+    made = replace(file, "state/a", shape=(1000,), dtype="i8", chunks=(1000,), compression="gzip")
+    made.id.write_direct_chunk((0,), zlib.compress(bytes(8001)) + bytes(100))
 
 
 HOSTILE: dict[str, tuple[Callable[[h5py.File], object], str]] = {
@@ -456,21 +510,30 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "strange group": (lambda f: f.create_group("extra"), "newer.*'extra'"),
     "unused data": (lambda f: f.create_dataset("state/extra", data=1), "no attribute kind"),
     "no steps": (lambda f: f.pop("steps"), "no steps"),
-    "no attribute": (lambda f: f.attrs.pop("epoch"), "no attribute epoch"),
+    "no attribute": (lambda f: f.attrs.pop("schema_version"), "no attribute schema_version"),
     "variable attribute": (_text_attribute, "fixed length"),
     "large attribute": (_large_attribute, "strange attribute"),
     "array attribute": (_array_attribute, "strange attribute"),
     "other schema": (lambda f: f.attrs.modify("schema", np.bytes_(b"other")), "no session"),
-    "newer": (lambda f: f.attrs.modify("schema_version", np.int64(2)), "newer.*version 2"),
-    "incomplete": (lambda f: f.attrs.modify("complete", np.int64(0)), "do not fit its trailer"),
-    "other epoch": (lambda f: f.attrs.modify("epoch", np.int64(4)), "do not fit its trailer"),
-    "offsets": (
-        lambda f: replace(f, "events/offsets", data=np.array([0, 5], "u8")), "do not fit each other",
+    "newer": (lambda f: f.attrs.modify("schema_version", np.int64(3)), "newer.*version 3"),
+    "earlier": (lambda f: f.attrs.modify("schema_version", np.int64(1)), "does not fit its trailer"),
+    "events that are told and not there": (_one_event, "1 events instead of 0"),
+    "events with a gap": (_event_gap, "do not follow each other"),
+    "strange events": (lambda f: f.create_dataset("events/data", data=1), "newer.*'events/data'"),
+    "two chunks": (_two_chunks, "not stored as plain bytes"),
+    "packed by another filter": (
+        lambda f: replace(
+            f, "state/a", data=np.zeros(1000), chunks=(1000,), compression="lzf"
+        ),
+        "not stored as plain bytes",
     ),
-    "events": (
-        lambda f: replace(f, "events/data", data=np.frombuffer(b"{}", "u1")),
-        "do not fit each other",
+    "bomb": (
+        lambda f: replace(
+            f, "state/a", data=np.zeros(10**6), chunks=(10**6,), compression="gzip"
+        ),
+        "not stored as plain bytes",
     ),
+    "packed as something else": (_badly_packed, "not packed as it says"),
     "state as numbers": (lambda f: replace(f, "state_json", data=np.zeros(3)), "list of bytes"),
     "wrong dtype": (
         lambda f: f["state/a"].attrs.create("dtype", np.bytes_(b"<U3")), "does not fit its dtype",
@@ -501,22 +564,26 @@ def test_unchanged_file_is_not_refused(
 def test_user_block_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
     write(path, Values())
+    text = values.to_bytes(about_document(About(stamp=STAMP, events=0)))
     with h5py.File(tmp_path / "plain", "w", userblock_size=512) as file:
         file.attrs["schema"] = np.bytes_(b"cfslurm.session")
+        file["about"] = np.frombuffer(text, np.uint8)
     (tmp_path / "plain").rename(path)
-    seal(path)
+    seal(path, path.read_bytes().index(text), len(text))
     with pytest.raises(SessionError, match="user block"):
         read_generation(path)
 
 
 def test_whole_file_that_is_no_hdf5_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "g.h5"
-    path.write_bytes(b"not HDF5" * 100)
-    seal(path)
+    text = values.to_bytes(about_document(About(stamp=STAMP, events=0)))
+    path.write_bytes(text + b"not HDF5" * 100)
+    seal(path, 0, len(text))
     found = read_generation(path)
     assert isinstance(found, Damage)
     assert "HDF5 cannot read it" in found.reason
 
 
 def test_content_defaults_are_an_empty_session() -> None:
-    assert unpack(Content()) == Values()
+    held = unpack(Content())
+    assert (held.state, len(held.log), held.steps, held.rng) == ({}, 0, {}, {})

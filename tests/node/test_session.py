@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -486,13 +488,15 @@ def test_what_is_no_session_is_refused() -> None:
         Session.read("empty/g0001-000000000001.h5")
 
 
-def test_newer_session_is_refused_and_stays_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as newer:
-        newer.setattr("cfslurm.core.session.layout.VERSION", 2)
-        Session.open("coder").close()
+def test_newer_session_is_refused_and_stays_free() -> None:
+    Session.open("coder").close()
     before = sorted(Path("sessions/coder").glob("g*"))
+    raw = bytearray(before[-1].read_bytes())
+    struct.pack_into("<H", raw, len(raw) - 56, 3)
+    struct.pack_into("<I", raw, len(raw) - 4, zlib.crc32(raw[-64:-4]))
+    before[-1].write_bytes(raw)
     for _ in range(2):
-        with pytest.raises(SessionError, match=r"newer cfslurm: format version 2") as caught:
+        with pytest.raises(SessionError, match=r"newer cfslurm: format version 3") as caught:
             Session.open("coder")
         assert "Upgrade" in caught.value.remedy
     with pytest.raises(SessionError, match="newer"):
@@ -577,15 +581,29 @@ def test_saves_of_every_kind_are_durable_when_they_return(
         session.checkpoint()
         assert log == published
         log.clear()
-        session["large"] = np.zeros(5 * 1024**2, np.uint8)
+        session["large"] = np.zeros(80 * 1024**2, np.uint8)
         session.checkpoint()
-        assert log[:5] == ["fdatasync file", *published]
+        assert log == ["fdatasync file", *published]
         log.clear()
         session.once("a", lambda: 1)
         assert log == ["fdatasync file", "fsync folder", "fdatasync file"]
         log.clear()
         session.once("b", lambda: 1)
         assert log == ["fdatasync file"]
+        del session["large"]
+        session.commit()
+        log.clear()
+        session.append({"role": "user"})
+        session["n"] = 1
+        session.commit()
+        assert log == ["fdatasync file", "fsync folder", "fdatasync file"]
+        log.clear()
+        session["n"] = 2
+        session.commit()
+        assert log == ["fdatasync file"]
+        log.clear()
+        session.commit()
+        assert log == []
 
 
 def logged(name: str, real: Callable[..., Any], log: list[str]) -> Callable[..., Any]:

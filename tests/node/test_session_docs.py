@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cfslurm import Session
-from cfslurm.core.session.layout import NAMED_DATASETS
+from cfslurm.core.session.layout import ABOUT, NAMED_DATASETS
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMAT = DOCS / "reference" / "session-format.md"
@@ -34,8 +34,9 @@ def run(code: str, folder: Path) -> None:
 
 def example() -> Path:
     with Session.open("coder") as session:
-        session["weights"] = np.ones(3)
+        session["weights"] = np.ones(9000)
         session.append({"role": "user"})
+        session.checkpoint()  # the next one refers to its weights
     return Path("sessions/coder").absolute()
 
 
@@ -53,7 +54,10 @@ def test_format_is_read_without_cfslurm() -> None:
     folder = example()
     [block] = BLOCK.findall(FORMAT.read_text())
     assert "cfslurm" not in block
-    run(block + "assert weights.tolist() == [1, 1, 1] and events == [{'role': 'user'}]", folder)
+    check = "assert weights.sum() == 9000 and events == [{'role': 'user'}]"
+    run(block + check, folder)
+    assert (folder / "g0001-000000000003.h5").stat().st_size < 9000
+    run(block.replace("000002.h5", "000003.h5") + check, folder)
 
 
 def test_events_are_written_for_jq(tmp_path: Path) -> None:
@@ -62,12 +66,12 @@ def test_events_are_written_for_jq(tmp_path: Path) -> None:
         pytest.skip("h5dump is not installed (Debian: hdf5-tools)")
     folder = example()
     subprocess.run(
-        [h5dump, "-d", "/events/data", "-b", "LE", "-o", "events.jsonl", "g0001-000000000002.h5"],
+        [h5dump, "-d", "/events/000000000000", "-b", "LE", "-o", "events.jsonl", "g0001-000000000002.h5"],
         cwd=folder, capture_output=True, check=True,
     )  # fmt: skip
-    assert (folder / "events.jsonl").read_text() == '{"role":"user"}\n'
+    assert (folder / "events.jsonl").read_text().split() == ['{"role":"user"}']
 
 
 def test_every_dataset_is_documented() -> None:
     text = FORMAT.read_text()
-    assert all(f"`/{name}`" in text for name in NAMED_DATASETS)
+    assert all(f"`/{name}`" in text for name in (*NAMED_DATASETS, ABOUT))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from cfslurm.core.documents import Json
 from cfslurm.core.session import values
-from cfslurm.core.session.layout import GenerationId
+from cfslurm.core.session.journal import Change, applied
+from cfslurm.core.session.log import EventLog, Events, Segment
 from cfslurm.errors import SessionError
 
 if TYPE_CHECKING:
@@ -16,27 +17,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """Where a generation comes from.
-
-    Shape: ``parent`` is the file name of the generation it goes on from and the hexadecimal digest
-        of that, as ``g0003-000000000056.h5:1f…``; empty in the first. ``saved_at`` is UTC.
-    """
-
-    id: GenerationId
-    session: str
-    writer: str
-    parent: str
-    saved_at: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A generation in memory: JSON as bytes, arrays and long bytes by path, events as lines."""
+    """A generation in memory: JSON as bytes, arrays and long bytes by path, events in segments."""
 
     state_json: bytes = b"{}"
     data: Mapping[str, Datum] = field(default_factory=dict)
-    events: Sequence[bytes] = ()
+    events: tuple[Segment, ...] = ()
     steps_json: bytes = b"{}"
     rng_json: bytes = b"{}"
 
@@ -45,11 +31,11 @@ class Content:
 class Values:
     """What a session is about: the user's state, and what is kept beside it.
 
-    ``steps`` and ``rng`` hold encoded values by name; ``lines`` the events, encoded, oldest first.
+    ``steps`` and ``rng`` hold encoded values by name; ``log`` the events, encoded, oldest first.
     """
 
     state: dict[str, Any] = field(default_factory=dict)
-    lines: list[bytes] = field(default_factory=list)
+    log: EventLog = field(default_factory=EventLog)
     steps: dict[str, Json] = field(default_factory=dict)
     rng: dict[str, Json] = field(default_factory=dict)
 
@@ -65,57 +51,49 @@ def pack(held: Values) -> Content:
     return Content(
         state_json=values.to_bytes(state),
         data=data,
-        events=tuple(held.lines),
+        events=held.log.segments(),
         steps_json=values.to_bytes(held.steps),
         rng_json=values.to_bytes(held.rng),
     )
 
 
-def unpack(content: Content) -> Values:
-    """Undo `pack`; every object is new.
+def unpack(content: Content, commits: Sequence[Change] = ()) -> Values:
+    """Undo `pack`, and do what was committed since; every object is new.
 
     Raises:
         SessionError: the content was not written by `pack`.
     """
-    state = values.decode(values.from_bytes(content.state_json), data=content.data)
+    state_tree = values.from_bytes(content.state_json)
     steps = values.from_bytes(content.steps_json)
     rng = values.from_bytes(content.rng_json)
-    if not (isinstance(state, dict) and isinstance(steps, dict) and isinstance(rng, dict)):
-        raise SessionError(
-            "the session's state, steps or generators are no mapping",
-            remedy="Move the newest generation out of the folder; the one before it is read then.",
-        )
-    return Values(state=state, lines=list(content.events), steps=steps, rng=rng)
+    if not (isinstance(state_tree, dict) and isinstance(steps, dict) and isinstance(rng, dict)):
+        raise _no_mapping()
+    data = content.data
+    if commits:
+        changed = {values.link_name(key) for change in commits for key in _keys(change)}
+        data = {path: datum for path, datum in data.items() if path.split("/")[0] not in changed}
+        state_tree = applied(state_tree, commits)
+    state = values.decode(state_tree, data=data)
+    if not isinstance(state, dict):
+        raise _no_mapping()
+    log = EventLog(content.events)
+    for change in commits:
+        rng.update(change.rng)
+        for line in change.events:
+            log.append(line)
+    return Values(state=state, log=log, steps=steps, rng=rng)
 
 
-class Events(Sequence[Any]):
-    """The events of a session, oldest first; each is decoded when it is looked at."""
+def _keys(change: Change) -> tuple[str, ...]:
+    """The keys of the state that a commit touches, as the user wrote them."""
+    return tuple(values.plain_key(key) for key in (*change.put, *change.drop))
 
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self._lines = lines
 
-    def __len__(self) -> int:
-        return len(self._lines)
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return [values.decode(values.from_bytes(line)) for line in self._lines[index]]
-        return values.decode(values.from_bytes(self._lines[index]))
-
-    def __iter__(self) -> Iterator[Any]:
-        return (values.decode(values.from_bytes(line)) for line in self._lines)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} events>"
+def _no_mapping() -> SessionError:
+    return SessionError(
+        "the session's state, steps or generators are no mapping",
+        remedy="Move the newest generation out of the folder; the one before it is read then.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,15 +16,18 @@ class GenerationFacts:
     """One generation, read to its last byte. ``damage`` says what is wrong with it; empty if it is whole.
 
     Units: ``bytes`` is the size of its file; ``journal_damage`` counts lines of its journal that
-        cannot be read: the steps in them run again.
+        cannot be read: the steps in them run again. ``refers_to`` are earlier generations whose files
+        have large parts of it.
     """
 
     __pydantic_config__ = STRICT
 
     file: str
     bytes: int
+    saved_at: str
     damage: str
     journal_damage: int
+    refers_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

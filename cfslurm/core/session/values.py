@@ -211,7 +211,7 @@ class _Decoder:
                 [(tag, content)] = tree.items()
                 if tag.startswith("$") and not tag.startswith("$$"):
                     return self._tagged(tag, content, depth)
-            return {_plain_key(key): self.decode(item, depth + 1) for key, item in tree.items()}
+            return {plain_key(key): self.decode(item, depth + 1) for key, item in tree.items()}
         return tree
 
     def _tagged(self, tag: str, content: Json, depth: int) -> Any:
@@ -242,7 +242,8 @@ def _decode_array(tag: str, content: Json) -> Any:
     return arrays.from_inline(content) if tag == "$array" else arrays.from_inline_scalar(content)
 
 
-def _plain_key(key: str) -> str:
+def plain_key(key: str) -> str:
+    """A key of an encoded mapping as the user wrote it."""
     if not key.startswith("$"):
         return key
     if key.startswith("$$"):

@@ -1,0 +1,126 @@
+"""Gathering the pieces of a generation: its parts from the files that hold them, its rest as one file."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cfslurm.adapters.session_digest import Workers, digest_of, leaf, results, root
+from cfslurm.adapters.session_image import MemoryFile
+from cfslurm.adapters.session_io import open_holder
+from cfslurm.adapters.session_secret import Key
+from cfslurm.adapters.session_source import DamageError, Source, open_source
+from cfslurm.core.session.about import About, PartRef, digest_kind, digest_text
+from cfslurm.core.session.layout import Damage, GenerationId
+from cfslurm.core.session.trailer import LEAF_BYTES
+from cfslurm.errors import SessionError
+
+if TYPE_CHECKING:
+    from cfslurm.core.session.arrays import Array
+
+
+class Stretches(MemoryFile):
+    """The stretches of a file between its parts, as h5py reads them; where the parts are, zeros."""
+
+    def __init__(self, stretches: Sequence[tuple[int, bytearray]], length: int) -> None:
+        super().__init__(length)
+        self._stretches = stretches
+        self._starts = [start for start, _ in stretches]
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill the buffer."""
+        view = memoryview(buffer).cast("B")
+        start, end = self.tell(), self.tell() + len(view)
+        view[:] = bytes(len(view))
+        first = max(0, bisect.bisect_right(self._starts, start) - 1)
+        for at, stretch in self._stretches[first:]:
+            low, high = max(start, at), min(end, at + len(stretch))
+            if low < high:
+                view[low - start : high - start] = memoryview(stretch)[low - at : high - at]
+            elif at >= end:
+                break
+        self.seek(end)
+        return len(view)
+
+
+class Holders:
+    """The files that have a generation's parts, each opened once."""
+
+    def __init__(
+        self, own: Source, folder: Path, key: Key | None, stack: contextlib.ExitStack
+    ) -> None:
+        self._open = {own.trailer.id: own}
+        self._folder = folder
+        self._key = key
+        self._stack = stack
+
+    def source(self, which: GenerationId) -> Source:
+        """The file of a generation.
+
+        Raises:
+            DamageError: it is gone, or another one.
+        """
+        if which not in self._open:
+            try:
+                descriptor = open_holder(self._folder, which)
+            except FileNotFoundError as error:
+                raise DamageError(f"{which.file_name}, which has parts of it, is gone") from error
+            self._stack.callback(os.close, descriptor)
+            source = open_source(descriptor, self._key)
+            if isinstance(source, Damage):
+                raise DamageError(f"{which.file_name}, which has parts of it: {source.reason}")
+            if source.trailer.id != which:
+                raise DamageError(f"{which.file_name}, which has parts of it, is another one")
+            self._open[which] = source
+        return self._open[which]
+
+
+def load_parts(about: About, holders: Holders) -> dict[str, Array]:
+    """The content of all parts as bytes, verified; read and hashed in several threads."""
+    found: dict[str, Array] = {}
+    with Workers() as workers:
+        waiting = []
+        for path, ref in about.parts.items():
+            source = holders.source(ref.where)
+            if ref.at + ref.stored_bytes > source.trailer.payload_bytes:
+                raise DamageError(f"its part {path[:100]!r} lies behind the end of its file")
+            stored: Array = np.empty(ref.stored_bytes, np.uint8)
+            waiting.append((path, ref, _start(workers, source, ref, stored), stored))
+        for path, ref, leaves, stored in waiting:
+            kind = digest_kind(ref.digest)
+            digests = results(leaves)
+            content = _unpacked(path, ref, stored) if ref.is_packed else stored
+            digest = digest_of(content.data, kind) if ref.is_packed else root(digests, kind)
+            if digest_text(kind, digest) != ref.digest:
+                raise DamageError(f"its part {path[:100]!r} in {ref.where.file_name} was changed")
+            found[path] = content
+    return found
+
+
+def _start(workers: Workers, source: Source, ref: PartRef, stored: Array) -> list[Future[Any]]:
+    """Begin to read and hash a part, leaf by leaf."""
+    view = stored.data
+    kind = digest_kind(ref.digest)
+
+    def work(start: int) -> bytes:
+        piece = view[start : start + LEAF_BYTES]
+        source.read(piece, at=ref.at + start)
+        return b"" if ref.is_packed else leaf(piece, kind)
+
+    return [workers.start(work, start) for start in range(0, len(view), LEAF_BYTES)]
+
+
+def _unpacked(path: str, ref: PartRef, stored: Array) -> Array:
+    from cfslurm.adapters.session_reading import unpack
+
+    try:
+        return unpack(stored.data, ref.size_bytes, path)
+    except SessionError as error:
+        raise DamageError(error.message) from error
