@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.hub import HuggingFaceHub
-from cfslurm.core.models.hub import HubSearch
+from cfslurm.core.models.headers import WeightsHeader
+from cfslurm.core.models.hub import FileRecord, HubSearch
+from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.errors import (
     CfslurmError,
@@ -142,9 +144,151 @@ def test_offline_is_said(
 
 
 def test_a_login_page_is_no_hub(hub: HuggingFaceHub, hub_server: HubServer) -> None:
+    hub_server.faults.add(Fault(match="/api/", kind="page"))
+    with pytest.raises(HubError, match="is no JSON that can be read"):
+        hub.repository(REPO, "main")
+
+
+def test_json_that_no_hub_says(hub: HuggingFaceHub, hub_server: HubServer) -> None:
     hub_server.faults.add(Fault(match="/api/", kind="status", status=200))
     with pytest.raises(HubError, match="cannot be read"):
         hub.repository(REPO, "main")
+
+
+def test_a_question_that_goes_round_in_circles(hub: HuggingFaceHub, hub_server: HubServer) -> None:
+    hub_server.faults.add(Fault(match="/api/", kind="circle", times=99))
+    with pytest.raises(HubError, match="round in circles") as raised:
+        hub.repository(REPO, "main")
+    assert not raised.value.transient
+    assert len(hub_server.log) < 30
+
+
+def test_an_answer_that_drips_is_not_waited_for(
+    hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfslurm.adapters.hub_http._LONGEST_S", 0.05)
+    hub_server.faults.add(Fault(match="/api/", kind="drip", seconds=0.02))
+    with pytest.raises(HubUnavailableError, match="still sending"):
+        hub.repository(REPO, "main")
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"RateLimit": '"api";r=0;t=55'}, 55),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "7", "RateLimit": '"api";r=0;t=3'}, 7),
+        ({"Retry-After": "Sat, 21 Nov 2026 09:00:00 GMT"}, 0),
+        ({"Retry-After": "-5", "RateLimit": "t=x"}, 0),
+        ({}, 0),
+    ],
+)
+def test_how_long_the_hub_asks_to_wait(
+    hub: HuggingFaceHub, hub_server: HubServer, headers: dict[str, str], wait_s: float
+) -> None:
+    hub_server.faults.add(Fault(match="/api/", kind="status", status=429, headers=headers))
+    with pytest.raises(HubUnavailableError, match="asked too often") as raised:
+        hub.repository(REPO, "main")
+    assert raised.value.wait_s == wait_s
+
+
+def test_a_commit_that_is_gone(hub: HuggingFaceHub) -> None:
+    gone = "0" * 40
+    for ask in (hub.repository, hub.files, hub.security):
+        with pytest.raises(HubAccessError, match=f"has no revision '{gone}'"):
+            ask(REPO, gone)
+
+
+class TestHeaders:
+    """Headers of weights, a piece of a large file each."""
+
+    GGUF = "quantco/tiny-GGUF"
+
+    def read(self, hub: HuggingFaceHub, server: HubServer, repo_id: str, path: str) -> object:
+        commit = server.commit(repo_id)
+        (file,) = (file for file in hub.files(repo_id, commit) if file.path == path)
+        server.log.clear()
+        return hub.weights_header(repo_id, commit, file)
+
+    def test_a_piece_is_asked_for(self, hub: HuggingFaceHub, hub_server: HubServer) -> None:
+        assert isinstance(self.read(hub, hub_server, REPO, SHARD), WeightsHeader)
+        (seen,) = hub_server.requests("GET /cdn/")
+        assert (seen.range, seen.status, seen.has_token) == ("bytes=0-99999", 206, False)
+
+    def test_a_long_header_is_asked_for_in_two_pieces(
+        self, hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("cfslurm.adapters.weight_headers._FIRST_SAFETENSORS_BYTES", 100)
+        assert isinstance(self.read(hub, hub_server, REPO, SHARD), WeightsHeader)
+        first, second = hub_server.requests("GET /cdn/")
+        assert (first.range, second.range[:10]) == ("bytes=0-99", "bytes=100-")
+
+    def test_a_gguf_header_is_asked_for_until_it_ends(
+        self, hub: HuggingFaceHub, hub_server: HubServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = self.read(hub, hub_server, self.GGUF, "tiny-Q8_0.gguf")
+        monkeypatch.setattr("cfslurm.adapters.weight_headers.FIRST_BYTES", 64)
+        assert self.read(hub, hub_server, self.GGUF, "tiny-Q8_0.gguf") == whole
+        asked = [seen.range for seen in hub_server.requests("GET /cdn/")]
+        assert asked[0] == "bytes=0-63"
+        assert 4 < len(asked) < 12
+
+    @pytest.mark.parametrize(("repo_id", "path"), [(REPO, SHARD), (GGUF, "tiny-Q8_0.gguf")])
+    def test_a_server_without_ranges_is_read_no_further_than_needed(
+        self,
+        hub: HuggingFaceHub,
+        hub_server: HubServer,
+        monkeypatch: pytest.MonkeyPatch,
+        repo_id: str,
+        path: str,
+    ) -> None:
+        whole = self.read(hub, hub_server, repo_id, path)
+        monkeypatch.setattr("cfslurm.adapters.weight_headers._FIRST_SAFETENSORS_BYTES", 100)
+        monkeypatch.setattr("cfslurm.adapters.weight_headers.FIRST_BYTES", 100)
+        hub_server.faults.add(Fault(match="/cdn/", kind="whole", times=99))
+        assert self.read(hub, hub_server, repo_id, path) == whole
+        assert all(seen.status == 200 for seen in hub_server.requests("GET /cdn/"))
+
+    def test_a_piece_that_was_not_asked_for_is_refused(
+        self, hub: HuggingFaceHub, hub_server: HubServer
+    ) -> None:
+        wrong = {"Content-Range": "bytes 5-9/100"}
+        hub_server.faults.add(Fault(match="GET /cdn/", kind="status", status=206, headers=wrong))
+        with pytest.raises(HubError, match="another part"):
+            self.read(hub, hub_server, REPO, SHARD)
+
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Fault(match="GET /cdn/", kind="truncate", bytes=9),
+            Fault(match="GET /cdn/", kind="drop"),
+            Fault(match="GET /cdn/", kind="status", status=503),
+        ],
+    )
+    def test_a_piece_that_does_not_come_may_be_asked_for_again(
+        self, hub: HuggingFaceHub, hub_server: HubServer, fault: Fault
+    ) -> None:
+        hub_server.faults.add(fault)
+        with pytest.raises(HubUnavailableError):
+            self.read(hub, hub_server, REPO, SHARD)
+
+    def test_a_page_in_its_place_is_refused(
+        self, hub: HuggingFaceHub, hub_server: HubServer
+    ) -> None:
+        hub_server.faults.add(Fault(match="GET /cdn/", kind="page"))
+        found = self.read(hub, hub_server, REPO, SHARD)
+        assert isinstance(found, Refusal)
+
+    def test_a_file_that_is_shorter_than_the_hub_says(
+        self, hub: HuggingFaceHub, hub_server: HubServer
+    ) -> None:
+        commit = hub_server.commit(self.GGUF)
+        file = FileRecord(path="tiny-Q8_0.gguf", size_bytes=10**12, sha256="", git_sha1="")
+        assert isinstance(hub.weights_header(self.GGUF, commit, file), WeightsHeader)
+        (real,) = (f for f in hub.files(REPO, hub_server.commit(REPO)) if f.path == SHARD)
+        found = hub.weights_header(REPO, hub_server.commit(REPO), replace(real, size_bytes=10**12))
+        assert isinstance(found, Refusal)
+        assert "the file has" in found.reason
 
 
 def test_a_large_file_is_not_read_as_json(

@@ -15,12 +15,14 @@ class Fault:
 
     ``status`` answers with that status; ``truncate`` sends ``bytes`` bytes of the promised body and
     hangs up; ``corrupt`` flips one bit; ``slow`` waits ``seconds`` before it answers; ``drop`` hangs
-    up without an answer; ``page`` answers 200 with a login page in HTML; ``circle`` redirects to itself;
+    up without an answer; ``whole`` knows no ranges; ``page`` answers 200 with a login page in HTML; ``circle`` redirects to itself;
     ``drip`` sends a byte every ``seconds``.
     """
 
     match: str
-    kind: Literal["status", "truncate", "corrupt", "slow", "drop", "page", "circle", "drip"]
+    kind: Literal[
+        "status", "truncate", "corrupt", "slow", "drop", "page", "circle", "drip", "whole"
+    ]
     times: int = 1
     status: int = 503
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -153,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers = answer.status, dict(answer.headers)
         if answer.file:
             headers["Accept-Ranges"] = "bytes"
-            status, data, extra = _part(data, self.headers.get("range"))
+            asked = self.headers.get("range") if not fault or fault.kind != "whole" else None
+            status, data, extra = _part(data, asked)
             headers |= extra
         seen = Seen(
             method=self.command,

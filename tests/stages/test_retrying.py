@@ -60,3 +60,18 @@ def test_what_does_not_pass_is_not_tried_again() -> None:
 def test_a_bug_is_not_tried_again() -> None:
     with pytest.raises(ZeroDivisionError):
         retrying(lambda: 1 // 0, clock=FakeClock())
+
+
+def test_the_hub_is_left_alone_as_long_as_it_asks() -> None:
+    clock = FakeClock()
+    busy = HubUnavailableError("busy", remedy="wait", wait_s=55)
+    assert retrying(Action(busy, down()), clock=clock) == 3
+    assert clock.slept == [55, 2]
+
+
+def test_nobody_waits_for_an_hour() -> None:
+    clock = FakeClock()
+    busy = HubUnavailableError("busy", remedy="wait", wait_s=3600)
+    with pytest.raises(HubUnavailableError):
+        retrying(Action(busy), clock=clock)
+    assert clock.slept == []

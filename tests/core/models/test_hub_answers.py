@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cfslurm.core.documents import Json
-from cfslurm.core.models.hub import FileRecord, RepoRecord
-from cfslurm.core.models.hub_answers import read_files, read_repository
+from cfslurm.core.models.hub import FileRecord, RepoRecord, Security
+from cfslurm.core.models.hub_answers import read_files, read_repository, read_security
 
 SHA = "0123456789012345678901234567890123456789"
 
@@ -84,3 +85,31 @@ ANSWERS = st.recursive(
 def test_no_answer_breaks_the_readers(answer: Json) -> None:
     read_repository(answer)
     read_files(answer)
+    read_security(answer)
+    read_security({"securityRepoStatus": answer})
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (None, Security()),
+        ("yes", Security()),
+        ({"scansDone": False, "filesWithIssues": []}, Security(status="unscanned")),
+        ({"scansDone": True, "filesWithIssues": []}, Security(status="safe")),
+        ({"scansDone": True}, Security(status="safe")),
+        ({}, Security(status="unscanned")),
+        (
+            {"scansDone": True, "filesWithIssues": [{"path": "a.bin", "level": "suspicious"}, 3]},
+            Security(status="suspicious", files=("a.bin",)),
+        ),
+        (
+            {
+                "scansDone": False,
+                "filesWithIssues": [{"path": "b", "level": "unsafe"}, {"path": "a", "level": "?"}],
+            },
+            Security(status="unsafe", files=("a", "b")),
+        ),
+    ],
+)
+def test_what_scanners_say(told: Json, expected: Security) -> None:
+    assert read_security({"id": "a/b", "securityRepoStatus": told}) == expected
