@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from cfslurm.core.slurm.answers import checked, command_text
@@ -157,6 +158,7 @@ def rows(done: Completed, columns: tuple[str, ...]) -> Iterator[Record]:
         yield Record(dict(reversed(list(zip(columns, values, strict=True)))), command, number)
 
 
+@lru_cache(maxsize=4096)  # nodes of a kind have the same features and partitions
 def words(text: str) -> tuple[str, ...]:
     """A list with commas; empty where Slurm has nothing to say.
 
