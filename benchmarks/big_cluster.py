@@ -63,7 +63,7 @@ _PARTITIONS = {
 }
 _OWN = (
     "NodeName=", "PartitionName=", "SlurmctldPort=", "StateSaveLocation=", "SlurmctldPidFile=",
-    "SlurmctldLogFile=", "SlurmdTimeout=", "TopologyPlugin=", "ClusterName=",
+    "SlurmctldLogFile=", "SlurmdTimeout=", "MessageTimeout=", "TopologyPlugin=", "ClusterName=",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def config_texts(settings: str, folder: Path, port: int, *, nodes: int) -> dict[
     own = [
         "ClusterName=large", f"SlurmctldPort={port}", f"StateSaveLocation={folder}/state",
         f"SlurmctldPidFile={folder}/slurmctld.pid", f"SlurmctldLogFile={folder}/slurmctld.log",
-        "SlurmdTimeout=0", "TopologyPlugin=topology/tree",
+        "SlurmdTimeout=0", "TopologyPlugin=topology/tree", "MessageTimeout=60",
     ]  # fmt: skip
     lines = [_node_line(group, nodes, port) for group in GROUPS]
     for name, (prefixes, options) in _PARTITIONS.items():

@@ -238,7 +238,7 @@ class _Measuring:
     def _calls(self, counted: Counting, rpcs: Mapping[str, int]) -> report.Table:
         rows = [
             (
-                " ".join(argv), len(answers), part_of(argv) or "-",
+                _short(" ".join(argv)), len(answers), part_of(argv) or "-",
                 f"{self._median(' '.join(argv)) * 1000:.0f}",
                 f"{len(answers[0].stdout) / MIB:.2f}",
             )
@@ -278,6 +278,10 @@ class _Measuring:
                 f"{self.size.nodes} / {self.size.asked_alone}",
             ),
         )
+
+
+def _short(call: str) -> str:
+    return call if len(call) <= 60 else f"{call[:59]}…"
 
 
 if __name__ == "__main__":
