@@ -8,7 +8,6 @@ as text: only 26.05 has JSON for them. Topology has none in any version.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -25,6 +24,7 @@ from cfslurm.core.slurm.records import (
     RunningJob,
     Share,
 )
+from cfslurm.core.slurm.scontrol import version_of
 
 
 class JsonReader(TextReader):
@@ -72,8 +72,3 @@ class JsonReader(TextReader):
             return super()._shares(settings)
         done = self._run(json_limits.shares_command(self._user))
         return json_limits.read_shares(done, user=self._user)
-
-
-def version_of(settings: Mapping[str, str]) -> tuple[int, ...]:
-    """Slurm's version: ``24.11.5`` is (24, 11, 5)."""
-    return tuple(int(part) for part in re.findall(r"\d+", settings["SLURM_VERSION"])[:3])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
 
+from cfslurm.core.documents import Json
 from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.slurm import running, sacctmgr, scontrol, sshare
+from cfslurm.core.slurm.answers import checked
 from cfslurm.core.slurm.records import (
     Association,
     License,
@@ -26,6 +28,8 @@ from cfslurm.core.slurm.scontrol_reservations import (
     read_reservations,
     reservations_command,
 )
+from cfslurm.core.slurm.scontrol_topoconf import SINCE as TOPOCONF_SINCE
+from cfslurm.core.slurm.scontrol_topoconf import read_topoconf, topoconf_command
 from cfslurm.core.slurm.scontrol_topology import read_topology, topology_command
 from cfslurm.errors import CfslurmError
 from cfslurm.ports import RunCommand
@@ -94,7 +98,12 @@ class TextReader:
     def _partitions(self, _settings: Mapping[str, str]) -> tuple[Partition, ...]:
         return read_partitions(self._run(partitions_command()))
 
-    def _topologies(self, _settings: Mapping[str, str]) -> tuple[Topology, ...]:
+    def _topologies(self, settings: Mapping[str, str]) -> tuple[Topology, ...]:
+        """All of topology.yaml where this Slurm has it and the site uses it; else topology.conf."""
+        if scontrol.version_of(settings) >= TOPOCONF_SINCE:
+            done = self._run(topoconf_command())
+            if found := read_topoconf(_yaml(checked(done))):
+                return found
         return read_topology(self._run(topology_command()))
 
     def _reservations(self, _settings: Mapping[str, str]) -> tuple[Reservation, ...]:
@@ -123,3 +132,9 @@ class TextReader:
     def _shares(self, _settings: Mapping[str, str]) -> tuple[Share, ...]:
         done = self._run(sshare.shares_command(self._user))
         return sshare.read_shares(done, user=self._user)
+
+
+def _yaml(text: str) -> Json:
+    from cfslurm.adapters.yaml_file import read_yaml  # for few sites, and slow to import
+
+    return read_yaml(text.encode(), "`scontrol show topoconf`").data

@@ -6,6 +6,7 @@ Nodes, partitions, topology and reservations have files of their own beside this
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from cfslurm.core.slurm.answers import checked, command_text
 from cfslurm.core.slurm.command import Command, Completed
@@ -39,6 +40,11 @@ def read_config(done: Completed) -> dict[str, str]:
                 "cut off or comes from another program cannot be used.",
             )
     return settings
+
+
+def version_of(settings: Mapping[str, str]) -> tuple[int, ...]:
+    """Slurm's version in the settings that `read_config` read: ``24.11.5`` is (24, 11, 5)."""
+    return tuple(int(part) for part in re.findall(r"\d+", settings["SLURM_VERSION"])[:3])
 
 
 def ping_command() -> Command:

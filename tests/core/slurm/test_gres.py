@@ -45,7 +45,10 @@ def test_other_text_is_refused(text: str) -> None:
 
 
 def test_gpus_in_tres_keeps_the_untyped_total_apart() -> None:
-    assert gpus_in_tres({"cpu": 2, "mem": 2048, "gres/gpu": 2, "gres/gpu:a100": 1}) == {"": 2, "a100": 1}
+    assert gpus_in_tres({"cpu": 2, "mem": 2048, "gres/gpu": 2, "gres/gpu:a100": 1}) == {
+        "": 2,
+        "a100": 1,
+    }
 
 
 @given(st.text(alphabet="gpu:a1,()SIDX-/", max_size=30))
