@@ -242,7 +242,7 @@ def _make_own(folder: Path, uid: int) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         folder.chmod(0o700)
-    _refuse_foreign(folder.lstat(), uid, stat.S_ISDIR)
+    _refuse_foreign(folder.stat(), uid, stat.S_ISDIR)  # a link to a folder of one's own is fine
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -241,6 +241,17 @@ def test_a_folder_that_others_may_write_is_not_used(make: Make, slurm: _Slurm) -
     assert list(kept.folder.iterdir()) == []
 
 
+def test_the_folder_may_be_a_link_to_another_of_ones_own(
+    make: Make, slurm: _Slurm, tmp_path: Path
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    kept = make()
+    kept.folder.symlink_to("scratch")
+    kept(NODES)
+    assert make()(NODES).stdout == "answer 1 ü\n"
+    assert kept.warnings == []
+
+
 def test_a_cache_that_cannot_be_written_costs_a_call_and_nothing_else(
     make: Make, slurm: _Slurm
 ) -> None:
