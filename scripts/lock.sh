@@ -9,3 +9,4 @@ lock() {
 }
 lock pyproject.toml --extra highs -o constraints/run.txt
 lock pyproject.toml --extra highs constraints/dev.in -c constraints/run.txt -o constraints/dev.txt
+lock constraints/olah.in -o constraints/olah.txt
