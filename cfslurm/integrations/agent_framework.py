@@ -39,7 +39,7 @@ class SessionCheckpointStorage:
         try:
             data = self._objects.encode(checkpoint.to_dict())
             self._session[_PREFIX + checkpoint.checkpoint_id] = data
-            self._session.checkpoint()
+            self._session.commit()
         except SessionError as error:
             raise WorkflowCheckpointException(f"{error.message}. {error.remedy}") from error
         return checkpoint.checkpoint_id
@@ -70,7 +70,7 @@ class SessionCheckpointStorage:
         if _PREFIX + checkpoint_id not in self._session:
             return False
         del self._session[_PREFIX + checkpoint_id]
-        self._session.checkpoint()
+        self._session.commit()
         return True
 
     async def get_latest(self, *, workflow_name: str) -> WorkflowCheckpoint | None:

@@ -126,7 +126,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
                 version: Version = new_versions[channel]
                 self._threads.put_value(thread, namespace, channel, version=version, value=value)
             self._threads.put(thread, namespace, checkpoint["id"], saved)
-            self._session.checkpoint()
+            self._session.commit()
         return _config(thread, namespace, checkpoint["id"])
 
     def put_writes(
@@ -152,13 +152,13 @@ class SessionSaver(BaseCheckpointSaver[str]):
         with self._lock:
             for write in found:
                 self._threads.put_write(thread, namespace, checkpoint_id, write)
-            self._session.checkpoint()
+            self._session.commit()
 
     def delete_thread(self, thread_id: str) -> None:
         """Forget a thread."""
         with self._lock:
             self._threads.delete_thread(thread_id)
-            self._session.checkpoint()
+            self._session.commit()
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Forget the checkpoints of some runs, but not those that a channel of another is made from."""
@@ -167,7 +167,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
             for thread, namespace, ids in self._all():
                 kept = [one for one in ids if self._run_of(thread, namespace, one) not in gone]
                 self._threads.keep(thread, namespace, kept)
-            self._session.checkpoint()
+            self._session.commit()
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread, whole; what the target had is gone."""
@@ -175,7 +175,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
             if source_thread_id != target_thread_id:
                 self._threads.delete_thread(target_thread_id)
                 self._threads.copy(source_thread_id, target_thread_id)
-                self._session.checkpoint()
+                self._session.commit()
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Keep the newest checkpoint of every namespace (``keep_latest``), or none (``delete``).
@@ -191,7 +191,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
                 for namespace in self._threads.namespaces(thread):
                     ids = self._threads.ids(thread, namespace)
                     self._threads.keep(thread, namespace, ids[:newest])
-            self._session.checkpoint()
+            self._session.commit()
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As `get_tuple`; it only looks into memory."""

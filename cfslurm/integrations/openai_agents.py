@@ -70,7 +70,7 @@ class ConversationMemory(SessionABC):
                 del self._session[key]
             raise
         if items:
-            self._session.checkpoint()
+            self._session.commit()
 
     async def pop_item(self) -> TResponseInputItem | None:
         """Remove the latest item and return it; None if there is none."""
@@ -79,14 +79,14 @@ class ConversationMemory(SessionABC):
             return None
         item: TResponseInputItem = self._session[self._key(numbers[-1])]
         del self._session[self._key(numbers[-1])]
-        self._session.checkpoint()
+        self._session.commit()
         return item
 
     async def clear_session(self) -> None:
         """Remove all items of this conversation."""
         for number in self._numbers():
             del self._session[self._key(number)]
-        self._session.checkpoint()
+        self._session.commit()
 
 
 def _plain(item: Any) -> Any:
