@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cfslurm.adapters.session_blobs import BYTE, Blob, blobs_of, packed, padded
-from cfslurm.adapters.session_digest import Workers, digest_of, fastest
+from cfslurm.adapters.session_digest import Workers, digest_of, fastest, secure
 from cfslurm.adapters.session_image import Image, Images, Spec
 from cfslurm.adapters.session_io import write_all
 from cfslurm.adapters.session_parts import KnownParts
@@ -69,7 +69,7 @@ def write_generation(
     Raises:
         OSError: it cannot be written; the file is then worthless.
     """
-    kind = fastest()
+    kind = fastest() if store.key is None else secure()
     blobs = blobs_of(content)
     with Workers() as workers:
         large = [blob for blob in blobs if blob.is_part]

@@ -16,6 +16,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -186,11 +187,25 @@ def test_plain_h5py_reads_it(tmp_path: Path) -> None:
         assert json.loads(file["steps"][()].tobytes()) == {"ask": {"$tuple": [1]}}
 
 
+def test_the_fastest_digest_that_is_installed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    session_digest.fastest.cache_clear()
+    assert session_digest.fastest() is Digest.XXH3
+    session_digest.fastest.cache_clear()
+    monkeypatch.setitem(sys.modules, "xxhash", None)
+    assert session_digest.fastest() is session_digest.secure() is not Digest.XXH3
+    with pytest.raises(SessionError, match="needs the library xxhash") as caught:
+        session_digest.leaf(b"", Digest.XXH3)
+    assert "cfslurm[fast]" in caught.value.remedy
+    session_digest.fastest.cache_clear()
+
+
 @pytest.mark.parametrize("kind", list(Digest))
 def test_digests_are_as_documented(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Digest
 ) -> None:
     def leaf(piece: bytes) -> bytes:
+        if kind is Digest.XXH3:
+            return xxhash.xxh3_128_digest(piece)
         if kind is Digest.SHA256:
             return hashlib.sha256(piece).digest()[:16]
         return hashlib.blake2b(piece, digest_size=16).digest()

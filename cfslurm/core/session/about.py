@@ -17,7 +17,7 @@ from cfslurm.core.session.layout import GenerationId
 from cfslurm.core.session.trailer import Digest, Trailer
 from cfslurm.errors import SessionError
 
-_DIGEST = re.compile(r"(blake2b|sha256):[0-9a-f]{32}")
+_DIGEST = re.compile(r"(blake2b|sha256|xxh3):[0-9a-f]{32}")
 _MAX_RATIO = 128  # of text that was packed; beyond that nobody packs, so it is a bomb
 
 

@@ -51,10 +51,10 @@ def test_trailer_of_another_length_is_damage() -> None:
     assert isinstance(read_trailer(raw[:63], file_bytes=63), Damage)
 
 
-@pytest.mark.parametrize(("offset", "what"), [(8, "format version 3"), (10, "digest kind 3")])
+@pytest.mark.parametrize(("offset", "what"), [(8, "format version 3"), (10, "digest kind 4")])
 def test_newer_trailer_is_refused(offset: int, what: str) -> None:
     raw = bytearray(write_trailer(TRAILER))
-    struct.pack_into("<H", raw, offset, 3)
+    struct.pack_into("<H", raw, offset, 3 if offset == 8 else 4)
     struct.pack_into("<I", raw, 60, zlib.crc32(raw[:60]))
     with pytest.raises(SessionError, match=what) as caught:
         read_trailer(bytes(raw), file_bytes=1064)
