@@ -80,6 +80,8 @@ def discover(
 def _entry(model: Model, sources: Sources, standards: Standards, threads: Executor) -> CatalogEntry:
     family = _family(model, sources, standards.policy.quantizers, threads)
     published, records = family.base, tuple(family.records.values())
+    for note in family.notes:
+        sources.progress(note)
     sources.progress(f"{published.repo_id}: looking at {len(records)} repositories")
     named = {published.repo_id, model.variant}
     read = tuple(

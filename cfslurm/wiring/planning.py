@@ -15,6 +15,7 @@ from cfslurm.adapters.validated import validate_json
 from cfslurm.adapters.workflow_file import dump_workflow, load_workflow
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.parts import Freshness
+from cfslurm.core.models.policy import forbidden, permitted, read_policy
 from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.plan import Plan
 from cfslurm.core.workflow.model import ItemValue, Workflow
@@ -69,7 +70,7 @@ def load(path: Path, context: Context) -> Loaded:
         UserInputError: a file cannot be read.
         InvalidFileError: everything that is wrong with the workflow.
     """
-    plan = _load_plan(path) if path.suffix == ".json" else None
+    plan = _load_plan(path, context) if path.suffix == ".json" else None
     workflow = plan.workflow if plan else load_workflow(path)
     workflow = replace(
         workflow,
@@ -92,7 +93,7 @@ def load(path: Path, context: Context) -> Loaded:
     return loaded
 
 
-def _load_plan(path: Path) -> Plan:
+def _load_plan(path: Path, context: Context) -> Plan:
     try:
         data = read_json(path)
     except (OSError, ValueError) as error:
@@ -100,7 +101,15 @@ def _load_plan(path: Path) -> Plan:
             f"cannot read the plan {path}: {error}",
             remedy="Write one with `cfslurm plan workflow.yaml -o plan.json`.",
         ) from error
-    return validate_json(Plan, data, str(path))
+    plan = validate_json(Plan, data, str(path))
+    policy = read_policy(context.settings)
+    for variant in plan.variants.values():
+        if reason := forbidden(variant, policy):
+            raise UserInputError(
+                f"{path} plans with {variant.id}, which is not allowed: {reason}",
+                remedy="Run `cfslurm plan` again: it takes what is allowed.",
+            )
+    return plan
 
 
 def make(
@@ -131,7 +140,10 @@ def make(
     catalog = (
         _discover(loaded, context, say)
         if catalog_file is None
-        else recorded(ModelCatalog, catalog_file, "cfslurm plan --save-catalog catalog.json")
+        else permitted(
+            recorded(ModelCatalog, catalog_file, "cfslurm plan --save-catalog catalog.json"),
+            context.standards.policy,
+        )
     )
     say("planning")
     planning = Planning(

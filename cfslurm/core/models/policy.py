@@ -6,10 +6,10 @@ Not a matter of policy, but always so: pickles and code from repositories are ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cfslurm.core.models.quality import Score
-from cfslurm.core.models.variants import Variant
+from cfslurm.core.models.variants import CatalogEntry, ModelCatalog, RejectedVariant, Variant
 from cfslurm.core.site.settings import Settings
 from cfslurm.core.slurm.units import MIB, human_bytes, size_mib
 from cfslurm.errors import UserInputError
@@ -87,6 +87,27 @@ def forbidden(variant: Variant, policy: ModelPolicy) -> str:
     """Which rule forbids a variant, and who set it; empty if none does."""
     reasons = (_reason(variant, rule) for rule in policy.rules)
     return next((reason for reason in reasons if reason), "")
+
+
+def permitted(catalog: ModelCatalog, policy: ModelPolicy) -> ModelCatalog:
+    """A recorded catalogue without what is forbidden; that stands among the rejected, with the rule."""
+    return replace(
+        catalog, models={name: _permitted(entry, policy) for name, entry in catalog.models.items()}
+    )
+
+
+def _permitted(entry: CatalogEntry, policy: ModelPolicy) -> CatalogEntry:
+    reasons = {variant.id: forbidden(variant, policy) for variant in entry.variants}
+    refused = tuple(
+        RejectedVariant(repo_id=v.repo_id, quantization=v.quantization, reason=reasons[v.id])
+        for v in entry.variants
+        if reasons[v.id]
+    )
+    return replace(
+        entry,
+        variants=tuple(v for v in entry.variants if not reasons[v.id]),
+        rejected=(*entry.rejected, *refused),
+    )
 
 
 def _reason(variant: Variant, rule: Rule) -> str:

@@ -7,8 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from cfslurm.core.models.policy import QUANTIZERS, ModelPolicy, Rule, forbidden, read_policy
-from cfslurm.core.models.variants import ModelFile
+from cfslurm.core.models.policy import (
+    QUANTIZERS,
+    ModelPolicy,
+    Rule,
+    forbidden,
+    permitted,
+    read_policy,
+)
+from cfslurm.core.models.variants import CatalogEntry, ModelCatalog, ModelFile
 from cfslurm.core.site.settings import Layer, Settings, settle
 from cfslurm.errors import UserInputError
 from tests.builders import unread_variant
@@ -92,6 +99,19 @@ def test_rules_that_mean_nothing_are_refused(
     with pytest.raises(UserInputError) as raised:
         read_policy(settings(values))
     assert said in raised.value.message
+
+
+def test_a_recorded_catalogue_loses_what_is_forbidden() -> None:
+    other = replace(VARIANT, repo_id="other/tiny")
+    entry = CatalogEntry(repo_id="acme/tiny", revision="1" * 40, variants=(VARIANT, other))
+    catalog = ModelCatalog(endpoint="", discovered_at="", models={"m": entry})
+    assert permitted(catalog, ModelPolicy()) == catalog
+    rule = Rule(kind="organizations", allowed=("other",), set_by="site.yaml:3")
+    found = permitted(catalog, ModelPolicy(rules=(rule,))).models["m"]
+    assert found.variants == (other,)
+    assert [(r.repo_id, r.reason) for r in found.rejected] == [
+        ("acme/tiny", "the organization acme is not among those allowed: other (site.yaml:3)")
+    ]
 
 
 def test_a_site_names_its_own_quantizers() -> None:
