@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # a port costs nothing at run time: `cfslurm queue` imports this module too
     from cfslurm.core.documents import Json
     from cfslurm.core.hardware.facts import ClusterFacts
+    from cfslurm.core.hardware.probe import NodeProbe
     from cfslurm.core.models.headers import WeightsHeader
     from cfslurm.core.models.hub import FileRecord, HubSearch, RepoRecord, Security
     from cfslurm.core.models.refusal import Refusal
@@ -55,6 +56,20 @@ class ClusterReader(Protocol):
         Raises:
             SlurmUnavailableError: slurmctld does not answer.
             SlurmOutputError: an answer cannot be read.
+        """
+        ...
+
+
+class KnownProbes(Protocol):
+    """What nodes have said of themselves before."""
+
+    def load(
+        self, cluster: str, boots: Mapping[str, int | None]
+    ) -> tuple[Mapping[str, NodeProbe], tuple[str, ...]]:
+        """The newest answer of each node since its last boot, and what was ignored.
+
+        ``boots`` has the nodes of the cluster with the time of their last boot in seconds since the
+        epoch, None where Slurm does not know it.
         """
         ...
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cfslurm.cli.common import age, context_of, freshness_of, json_option, last_known_option
+from cfslurm.cli.probing import ProbeOptions, probe, probe_options
 from cfslurm.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _RECORDED = click.Path(path_type=Path, exists=True, dir_okay=False)
     name="harvest",
     epilog="Examples:  cfslurm harvest -o hardware.json   (then, anywhere: cfslurm plan workflow.yaml "
     "--hardware hardware.json)   ·   cfslurm harvest --diff hardware.json   ·   "
-    "cfslurm harvest --diff june.json --against july.json",
+    "cfslurm harvest --diff june.json --against july.json   ·   cfslurm harvest --probe -o hardware.json",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write into this file.")
 @click.option(
@@ -34,6 +35,7 @@ _RECORDED = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--against", "new", type=_RECORDED, metavar="NEW",
     help="With --diff: compare with this harvest, not with the cluster as it is now.",
 )  # fmt: skip
+@probe_options
 @click.option("--with-use", is_flag=True, help="With --diff: say too what is busy or free.")
 @last_known_option
 @json_option
@@ -47,10 +49,13 @@ def command(
     with_use: bool,
     asked: str | None,
     as_json: bool,
+    asking: ProbeOptions,
 ) -> int | None:
     """Read the whole cluster into one JSON document: nodes, GPUs, partitions, limits, topology.
 
-    With --diff, say what has changed since an older one.
+    With --diff, say what has changed since an older one. With --probe, let nodes tell first what Slurm
+    does not know: GPUs as their driver sees them, links, disks, network. Their answers are kept until
+    the node is booted again.
     """
     from cfslurm.core.hardware.parts import Freshness
 
@@ -64,6 +69,10 @@ def command(
             "--against reads no cluster that -o could write", remedy="Leave one of them out."
         )
     context = context_of(ctx)
+    if asking.is_wanted:
+        probe(context.harvest(Freshness.NOW), asking, context)
+        if asking.dry_run:
+            return None
     before = _recorded(old) if old else None
     graph = _recorded(new) if new else context.harvest(freshness_of(asked, Freshness.NOW))
     if output is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cfslurm.core.render.submission import Job, Submission, dependency_option
+from cfslurm.core.render.submission import SlurmJob, SlurmJobs, dependency_option
 from cfslurm.core.run.jobs import JobSummary
 from cfslurm.core.run.ledger import LedgerState, Told, event, fold
 from cfslurm.core.slurm import sbatch, scancel, scontrol, squeue
@@ -42,7 +42,7 @@ class Slurm:
     user: str
 
 
-def submit(submission: Submission, *, store: RunStore, slurm: Slurm) -> LedgerState:
+def submit(submission: SlurmJobs, *, store: RunStore, slurm: Slurm) -> LedgerState:
     """Bring a submission to its end: all jobs exist and are released, or none exists.
 
     Safe to call again after any failure: what exists already is found, not made twice.
@@ -82,7 +82,7 @@ def submit(submission: Submission, *, store: RunStore, slurm: Slurm) -> LedgerSt
 
 
 def _bring_in(
-    submission: Submission, state: LedgerState, *, store: RunStore, slurm: Slurm
+    submission: SlurmJobs, state: LedgerState, *, store: RunStore, slurm: Slurm
 ) -> dict[str, str]:
     """Have every job in Slurm exactly once, held, behind the right others; ids by key.
 
@@ -118,7 +118,7 @@ def _unavailable(message: str, store: RunStore) -> SlurmUnavailableError:
 
 
 def jobs_to_keep(
-    submission: Submission, known: Mapping[str, str], there: Mapping[str, Sequence[str]]
+    submission: SlurmJobs, known: Mapping[str, str], there: Mapping[str, Sequence[str]]
 ) -> dict[str, str]:
     """Which of the jobs that Slurm has may stay; ids by key.
 
@@ -139,7 +139,7 @@ def jobs_to_keep(
 
 
 def find_settled(
-    jobs: Sequence[Job | JobSummary], unsure: Collection[str], slurm: Slurm
+    jobs: Sequence[SlurmJob | JobSummary], unsure: Collection[str], slurm: Slurm
 ) -> dict[str, tuple[str, ...]]:
     """As `find_jobs`; unanswered sbatch calls get the time to arrive."""
     there = find_jobs(jobs, slurm)
@@ -149,7 +149,7 @@ def find_settled(
     return find_jobs(jobs, slurm)
 
 
-def find_jobs(jobs: Sequence[Job | JobSummary], slurm: Slurm) -> dict[str, tuple[str, ...]]:
+def find_jobs(jobs: Sequence[SlurmJob | JobSummary], slurm: Slurm) -> dict[str, tuple[str, ...]]:
     """The ids that Slurm has by the names of some jobs, oldest first, by key; cancelled ones are none."""
     found: dict[str, set[str]] = {}
     for row, key in _rows(jobs, slurm):
@@ -158,7 +158,9 @@ def find_jobs(jobs: Sequence[Job | JobSummary], slurm: Slurm) -> dict[str, tuple
     return {key: tuple(sorted(ids, key=int)) for key, ids in found.items()}
 
 
-def _rows(jobs: Sequence[Job | JobSummary], slurm: Slurm) -> Iterator[tuple[squeue.QueuedJob, str]]:
+def _rows(
+    jobs: Sequence[SlurmJob | JobSummary], slurm: Slurm
+) -> Iterator[tuple[squeue.QueuedJob, str]]:
     keys = {job.name: job.key for job in jobs}
     names = sorted(keys)
     for first in range(0, len(names), _NAMES_AT_ONCE):
@@ -168,7 +170,7 @@ def _rows(jobs: Sequence[Job | JobSummary], slurm: Slurm) -> Iterator[tuple[sque
 
 
 def _release(
-    submission: Submission, jobs: Mapping[str, str], *, store: RunStore, slurm: Slurm
+    submission: SlurmJobs, jobs: Mapping[str, str], *, store: RunStore, slurm: Slurm
 ) -> None:
     """Let all jobs go, also those that another client has let go before.
 
@@ -193,8 +195,8 @@ def _release(
 
 
 def _submit_job(
-    submission: Submission,
-    job: Job,
+    submission: SlurmJobs,
+    job: SlurmJob,
     jobs: Mapping[str, str],
     position: int,
     *,
@@ -252,7 +254,7 @@ def _ask(command: Command, slurm: Slurm) -> _Answer:
     return _Answer(is_refusal=not is_silence(done), said=said or f"sbatch exited {done.returncode}")
 
 
-def undo(submission: Submission, *, store: RunStore, slurm: Slurm) -> None:
+def undo(submission: SlurmJobs, *, store: RunStore, slurm: Slurm) -> None:
     """Cancel whatever Slurm has of a run that was not released."""
     _cancel([i for ids in find_jobs(submission.jobs, slurm).values() for i in ids], slurm)
     _tell(store, slurm, Told.UNDONE)
@@ -263,7 +265,7 @@ def _cancel(job_ids: Sequence[str], slurm: Slurm) -> None:
         checked(slurm.run(scancel.cancel_command(job_ids)))
 
 
-def options_of(submission: Submission, job: Job, job_ids: Mapping[str, str]) -> tuple[str, ...]:
+def options_of(submission: SlurmJobs, job: SlurmJob, job_ids: Mapping[str, str]) -> tuple[str, ...]:
     """The words that stand on sbatch's command line and not in the script."""
     depends = dependency_option(job.depends, job_ids)
     waiting = (f"--dependency={depends}", "--kill-on-invalid-dep=yes") if depends else ()
@@ -271,7 +273,7 @@ def options_of(submission: Submission, job: Job, job_ids: Mapping[str, str]) -> 
 
 
 def feasibility(
-    submission: Submission, *, slurm: Slurm, this_year: int
+    submission: SlurmJobs, *, slurm: Slurm, this_year: int
 ) -> dict[str, sbatch.Feasibility]:
     """What ``sbatch --test-only`` says of each job, dependencies left aside.
 

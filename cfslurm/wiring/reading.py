@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cfslurm.adapters.clock import utc_text
-from cfslurm.adapters.cluster_text import TextReader
 from cfslurm.adapters.files import read_json
 from cfslurm.adapters.kept_answers import KeptAnswers, this_cluster
 from cfslurm.adapters.patience import Patience
@@ -19,6 +18,8 @@ from cfslurm.core.hardware.parts import Freshness, Refresh, oldest_s, parts_read
 from cfslurm.core.slurm.units import human_seconds
 from cfslurm.errors import SlurmUnavailableError, UserInputError
 from cfslurm.stages.harvest import harvest
+from cfslurm.wiring.probing import probe_cache
+from cfslurm.wiring.readers import cluster_reader
 
 if TYPE_CHECKING:
     from cfslurm.wiring import Context
@@ -45,7 +46,12 @@ def read_cluster(context: Context, freshness: Freshness) -> HardwareGraph:
     started = context.clock.now()
     try:
         graph = harvest(
-            reader=TextReader(kept or Patience(context.run), user=context.environment.user),
+            reader=cluster_reader(
+                context.settings.text("slurm_reader"),
+                kept or Patience(context.run),
+                user=context.environment.user,
+            ),
+            probes=probe_cache(context),
             catalogue=read_catalogue(shipped_text("core/hardware/gpus.csv")),
             site=context.site,
             harvested_at=utc_text(started),

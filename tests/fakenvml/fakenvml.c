@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "description.h"
@@ -130,13 +131,25 @@ static nvmlReturn_t link_uint(nvmlDevice_t device, unsigned int link, const char
     return device_uint(device, full, number);
 }
 
+/* $FAKENVML names a description, or a folder that has one for each Slurm node: NODE.txt. */
+static bool find_description(char *path, size_t size)
+{
+    const char *given = getenv("FAKENVML"), *node = getenv("SLURMD_NODENAME");
+    struct stat status;
+    if (given == NULL || stat(given, &status) != 0)
+        return false;
+    int length = S_ISDIR(status.st_mode) ? snprintf(path, size, "%s/%s.txt", given, node == NULL ? "none" : node)
+                                         : snprintf(path, size, "%s", given);
+    return length >= 0 && (size_t)length < size;
+}
+
 EXPORT nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 {
     (void)flags;
-    const char *path = getenv("FAKENVML");
+    char path[4096];
     nvmlReturn_t result = NVML_ERROR_DRIVER_NOT_LOADED;
     pthread_mutex_lock(&lock);
-    if (path != NULL && description_read(&machine, path)) {
+    if (find_description(path, sizeof path) && description_read(&machine, path)) {
         opened++;
         for (int gpu = 0; gpu < MOST_GPUS; gpu++)
             for (int i = 0; i <= MOST_INSTANCES; i++)

@@ -66,6 +66,14 @@ _USE = frozenset(
         "reserved", "running", "shares",
     }
 )  # fmt: skip
+# Of a node's own answer.
+_PROBED_SETUP = frozenset(
+    {
+        "name", "identity", "memory_mib", "compute_capability", "driver", "cuda", "mig_mode", "profile",
+        "nvlinks", "through", "path", "peer_access", "mode", "limit_w", "generation_max", "width_max",
+        "cpu_model", "cores", "kernel", "os", "filesystem", "total_mib", "rate_mbit_s",
+    }
+)  # fmt: skip
 _SINGULAR = {"topologies": "topology", "qos": "qos", "running": "job"}
 
 
@@ -113,7 +121,8 @@ def _fields(what: str, name: str, old: object, new: object, *, of: str) -> Itera
         was, now = before.get(path), after.get(path)
         nothing = was in _NOTHING and now in _NOTHING
         if was != now and not nothing and not (what == "node" and path in _STATE_FIELDS):
-            kind = _kind(of, path.rpartition(".")[2])
+            leaf = path.rpartition(".")[2]
+            kind = _probe_kind(leaf, was, now) if path.startswith("probe") else _kind(of, leaf)
             yield _Found(kind=kind, what=what, name=name, field=path, old=was, new=now)
 
 
@@ -121,6 +130,15 @@ def _kind(section: str, field: str = "") -> Kind:
     if section in _USE or field in _USE:
         return Kind.USE
     return Kind.STATE if section in _STATE or field in _STATE else Kind.CONFIGURATION
+
+
+def _probe_kind(field: str, old: object, new: object) -> Kind:
+    """Of what a node said of itself, a clock or a temperature is of its moment; a driver is set up.
+
+    A node that was asked for the first time, or whose answer has run out, has not changed.
+    """
+    is_told_twice = old is not None and new is not None
+    return Kind.CONFIGURATION if is_told_twice and field in _PROBED_SETUP else Kind.USE
 
 
 def _state(old: Node, new: Node) -> Iterator[_Found]:

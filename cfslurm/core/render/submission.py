@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from cfslurm.core.documents import STRICT
 from cfslurm.core.workflow.model import Need
@@ -112,6 +112,49 @@ class Submission:
     def job(self, key: str) -> Job:
         """The job of that key."""
         return next(job for job in self.jobs if job.key == key)
+
+
+class SlurmJob(Protocol):
+    """What sbatch gets of a job, whatever it is for."""
+
+    @property
+    def key(self) -> str:
+        """Its name among the jobs that are submitted together."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name in Slurm, which no other job has."""
+        ...
+
+    @property
+    def script(self) -> str:
+        """The batch script."""
+        ...
+
+    @property
+    def depends(self) -> tuple[Dependency, ...]:
+        """The jobs that it waits for."""
+        ...
+
+
+class SlurmJobs(Protocol):
+    """Jobs that are submitted together: a run's, or a probe's."""
+
+    @property
+    def directory(self) -> str:
+        """Where they run and write."""
+        ...
+
+    @property
+    def export(self) -> tuple[str, ...]:
+        """The environment variables that they take over."""
+        ...
+
+    @property
+    def jobs(self) -> Sequence[SlurmJob]:
+        """All of them, in the order in which sbatch gets them."""
+        ...
 
 
 def dependency_option(depends: tuple[Dependency, ...], job_ids: Mapping[str, str]) -> str:

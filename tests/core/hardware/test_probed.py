@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from cfslurm.core.hardware.diff import Kind, diff, matters
 from cfslurm.core.hardware.gpus import GpuFacts, Source
-from cfslurm.core.hardware.graph import Node
-from cfslurm.core.hardware.probe import Ecc, NodeProbe, NotKnown
+from cfslurm.core.hardware.graph import HardwareGraph, Node
+from cfslurm.core.hardware.probe import Ecc, GpuReport, NodeProbe, NotKnown
 from cfslurm.core.hardware.probed import BOOT_TOLERANCE_S, GpuNames, is_current, with_probes
 from cfslurm.core.site.model import GpuOverride
 from tests.builders import CATALOGUE, graph, node
@@ -156,7 +157,7 @@ def test_a_card_in_no_table_keeps_its_memory() -> None:
     # The name of a card, but half of its memory: not that card.
     half = probed_gpu(0, "NVIDIA L4", memory_mib=11_500, compute_capability="8.9")
     (card,), warnings = _join(_nodes("gpu:l4:1"), node_probe("n0", [half]))
-    assert (card.key, card.memory_mib) == ("NVIDIA L4", 11_500)
+    assert (card.key, card.memory_mib) == ("nvidia_l4", 11_500)
     assert "but NVIDIA L4 by its driver" in warnings[0]
 
 
@@ -182,3 +183,22 @@ def test_broken_cards_are_told_to_the_user() -> None:
         "n0: GPU 2 has counted 3 uncorrected memory errors",
         "n0: Slurm gave the probe 4 GPUs, and its driver shows 3",
     )
+
+
+def test_what_has_changed_tells_a_new_driver_and_not_a_new_temperature() -> None:
+    def probed(probe: NodeProbe | None) -> HardwareGraph:
+        whole = graph([node("n0", "gpu:h100:8")])
+        return replace(whole, nodes=tuple(replace(one, probe=probe) for one in whole.nodes))
+
+    probe = hgx("n0")
+    assert isinstance(probe.gpu, GpuReport)
+    warm = replace(probe.gpus[0], use=replace(probe.gpus[0].use, temperature_c=80))
+    warmer = replace(probe, probed_at="later", gpu=replace(probe.gpu, gpus=(warm, *probe.gpus[1:])))
+    updated = replace(probe, gpu=replace(probe.gpu, driver="580.1"))
+    assert not matters(diff(probed(probe), probed(warmer)))
+    assert diff(probed(probe), probed(warmer))
+    assert not matters(diff(probed(None), probed(probe)))
+    (change,) = [
+        one for one in diff(probed(probe), probed(updated)) if one.kind is Kind.CONFIGURATION
+    ]
+    assert (change.field, change.old, change.new) == ("probe.gpu.driver", "550.90.07", "580.1")
