@@ -41,7 +41,7 @@ def checkup(context: Context, *, ask_hub: bool) -> tuple[Check, ...]:
     graph, answer = _controller(context)
     checks.append(answer)
     if graph is not None:
-        checks += _slurm_settings(graph)
+        checks += [_reader(context, graph), *_slurm_settings(graph)]
         checks += _plugin(context)
     checks += [
         _folder("Runs", context.runs, context.settings.origin("runs")),
@@ -116,8 +116,17 @@ def _controller(context: Context) -> tuple[HardwareGraph | None, Check]:
         name="Slurm",
         grade="warn" if graph.warnings else "ok",
         detail=f"{controller.slurm_version}, cluster {controller.cluster}: {len(graph.nodes)} nodes, "
-        f"{gpus} GPUs, read in {took_ms:.0f} ms ({graph.backend} backend)",
+        f"{gpus} GPUs, read in {took_ms:.0f} ms",
         remedy="; ".join(graph.warnings),
+    )
+
+
+def _reader(context: Context, graph: HardwareGraph) -> Check:
+    """Which way the cluster was read, and who says so."""
+    wanted = context.settings.text("slurm_reader")
+    origin = context.settings.origin("slurm_reader")
+    return Check(
+        name="Reader", grade="ok", detail=f"{graph.backend} (slurm_reader: {wanted}, {origin})"
     )
 
 

@@ -9,7 +9,6 @@ from cfslurm.adapters.cluster_auto import AutoReader
 from cfslurm.adapters.cluster_json import JsonReader
 from cfslurm.adapters.cluster_pyslurm import PyslurmReader
 from cfslurm.adapters.cluster_text import TextReader
-from cfslurm.errors import UserInputError
 from cfslurm.ports import ClusterReader, RunCommand
 
 _Make = type[AutoReader] | type[TextReader]
@@ -21,16 +20,6 @@ READERS: Final[Mapping[str, _Make]] = {
 }
 
 
-def cluster_reader(name: str, run: RunCommand, *, user: str, origin: str) -> ClusterReader:
-    """The reader that ``slurm.reader`` names.
-
-    Raises:
-        UserInputError: there is none of that name; ``origin`` says who asked for it.
-    """
-    try:
-        return READERS[name](run, user=user)
-    except KeyError as error:
-        raise UserInputError(
-            f"slurm_reader is {name!r} ({origin})",
-            remedy=f"Write one of {', '.join(READERS)}.",
-        ) from error
+def cluster_reader(name: str, run: RunCommand, *, user: str) -> ClusterReader:
+    """The reader that the setting ``slurm_reader`` names; the site config has been checked for it."""
+    return READERS[name](run, user=user)

@@ -34,13 +34,15 @@ class EngineOverride:
     ``formats`` maps quantization families (``none``, ``fp8``, ``awq``, ``gptq``, ``gguf`` …) to the
     least NVIDIA compute capability that runs them, 0 for any. ``context_mib`` is what the engine
     holds on each GPU besides weights and KV cache. ``version`` is the engine's in this site's images:
-    older and newer versions run other formats and hold other overheads.
+    older and newer versions run other formats and hold other overheads. ``batched_tokens`` is the
+    ``--max-num-batched-tokens`` that engines are started with here.
     """
 
     __pydantic_config__ = STRICT
     version: str = ""
     formats: Mapping[str, float] = field(default_factory=dict)
     context_mib: float | None = None
+    batched_tokens: int | None = None
     gpu_memory_utilization: float | None = None
     start_s: float | None = None
 
@@ -126,9 +128,10 @@ class RefreshSite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSite:
-    """How Slurm is asked."""
+    """How Slurm is asked; ``reader`` is the way of reading the cluster, ``auto`` the best that there is."""
 
     __pydantic_config__ = STRICT
+    reader: Literal["auto", "text", "json", "pyslurm"] = "auto"
     refresh: RefreshSite = field(default_factory=RefreshSite)
 
 

@@ -59,6 +59,7 @@ NAMES: Mapping[str, tuple[str, str, str | tuple[str, ...]]] = {
     "runs": ("storage.runs", "CFSLURM_RUNS", "$HOME/.local/share/cfslurm/runs"),
     "signal_lead": ("submit.signal_lead", "", "2m"),
     "site": ("site.name", "", ""),
+    "slurm_reader": ("slurm.reader", "", "auto"),
 }
 USER_NAMES = (
     "account", "hf_endpoint", "model_cache", "my_formats", "my_licences", "my_max_size",

@@ -33,15 +33,17 @@ def _node(record: JsonRecord) -> NodeRecord:
     unread = unread_states(strange)
     gres = readable_gres(record.text("gres"), "Gres", unread)
     used = readable_gres(record.text("gres_used"), "GresUsed", unread)
+    reason = record.text("reason")
     cpus, allocated = record.count("cpus"), record.count("alloc_cpus")
     return NodeRecord(
         name=record.need("name"),
         address=record.text("address") or record.need("name"),
         state=state,
         state_flags=flags,
-        reason=record.text("reason"),
-        reason_user=record.text("reason_set_by_user"),
-        reason_time=record.moment("reason_changed_at"),
+        reason=reason,
+        # Without a reason these tell who has put the node up last, which text does not tell.
+        reason_user=record.text("reason_set_by_user") if reason else "",
+        reason_time=record.moment("reason_changed_at") if reason else None,
         features=record.words("active_features"),
         available_features=record.words("features"),
         gres=gres,
