@@ -62,7 +62,7 @@ _PARTITIONS = {
     ),
 }
 _OWN = (
-    "NodeName=", "PartitionName=", "SlurmctldPort=", "StateSaveLocation=", "SlurmctldPidFile=",
+    "Include ", "NodeName=", "PartitionName=", "SlurmctldPort=", "StateSaveLocation=", "SlurmctldPidFile=",
     "SlurmctldLogFile=", "SlurmdTimeout=", "MessageTimeout=", "TopologyPlugin=", "ClusterName=",
 )  # fmt: skip
 

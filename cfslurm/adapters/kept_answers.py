@@ -28,11 +28,16 @@ _LARGEST_BYTES = 256 * 1024**2  # 40 times the nodes of a cluster of 10,000
 # Where Slurm's own programs look, as distributions build them, and where sackd puts it.
 _CONFIGURED = ("/etc/slurm/slurm.conf", "/etc/slurm-llnl/slurm.conf", "/run/slurm/conf/slurm.conf")
 _CLUSTER = re.compile(r"^\s*ClusterName\s*=\s*([\w.-]+)", re.IGNORECASE | re.MULTILINE)
+_INCLUDE = re.compile(r"^\s*Include\s+(\S+)", re.IGNORECASE | re.MULTILINE)
+_MOST_INCLUDES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Which Slurm the answers are of; ``digest`` is of slurm.conf, whose change makes them void."""
+    """Which Slurm the answers are of.
+
+    ``digest`` is of slurm.conf with what it includes: a change makes the answers void.
+    """
 
     name: str
     slurm_conf: str
@@ -50,15 +55,15 @@ class Cluster:
 def this_cluster(environment: Environment, program: Path | None) -> Cluster | None:
     """The cluster that Slurm's programs ask; None where that cannot be told from a file.
 
-    So it is without a slurm.conf (configless, without sackd), where an Include hides ClusterName, and
-    while SLURM_CLUSTERS sends calls elsewhere: nothing is kept then.
+    So it is without a slurm.conf (configless, without sackd) that can be read, and while SLURM_CLUSTERS
+    sends calls elsewhere: nothing is kept then.
     """
     if environment.get("SLURM_CLUSTERS"):
         return None
     given = environment.get("SLURM_CONF")
     for path in (given,) if given else _CONFIGURED:
         with contextlib.suppress(OSError):
-            data = Path(path).read_bytes()
+            data = _with_includes(Path(path))
             name = _CLUSTER.search(data.decode("utf-8", "replace"))
             if name is None:
                 return None
@@ -70,6 +75,19 @@ def this_cluster(environment: Environment, program: Path | None) -> Cluster | No
                 user=environment.user,
             )
     return None
+
+
+def _with_includes(path: Path, depth: int = 0) -> bytes:
+    """A slurm.conf with the files that it includes, as far as they can be read.
+
+    Source: slurm.conf(5), Include: a path, relative to slurm.conf's folder.
+    """
+    data = path.read_bytes()
+    names = _INCLUDE.findall(data.decode("utf-8", "replace"))[:_MOST_INCLUDES] if depth < 2 else []
+    for name in names:
+        with contextlib.suppress(OSError):
+            data += b"\n" + _with_includes(path.parent / name, depth + 1)
+    return data
 
 
 @dataclass(slots=True)

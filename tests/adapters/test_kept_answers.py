@@ -328,6 +328,19 @@ def test_cluster_is_known_by_the_content_of_its_file(tmp_path: Path) -> None:
     assert changed.digest != one.digest
 
 
+def test_a_change_of_an_included_file_makes_answers_void(tmp_path: Path) -> None:
+    (tmp_path / "nodes.conf").write_text("NodeName=n1\nInclude slurm.conf\n")
+    (tmp_path / "name.conf").write_text("ClusterName=alps\n")
+    conf = "include name.conf\nInclude nodes.conf\nInclude /nowhere\n"
+    one = _here(conf, tmp_path)
+    (tmp_path / "nodes.conf").write_text("NodeName=n2\n")
+    other = _here(conf, tmp_path)
+    assert one is not None
+    assert other is not None
+    assert one.name == other.name == "alps"
+    assert one.digest != other.digest
+
+
 @pytest.mark.parametrize("conf", ["Include cluster.conf\n", "#ClusterName=alps\n", ""])
 def test_without_a_name_nothing_is_kept(tmp_path: Path, conf: str) -> None:
     assert _here(conf, tmp_path) is None

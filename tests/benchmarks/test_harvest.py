@@ -14,16 +14,14 @@ from cfslurm.core.slurm.hostlist import expand
 from cfslurm.errors import SetupError
 from cfslurm.sandbox.programs import find_programs
 
-_SETTINGS = (
-    "# a sandbox\nClusterName=sandbox\nSlurmctldPort=1\nMaxArraySize=1001\nNodeName=n1 CPUs=1\n"
-)
+_SETTINGS = "# a sandbox\nClusterName=sandbox\nSlurmctldPort=1\nMaxArraySize=1001\nNodeName=n1 CPUs=1\nInclude x\n"
 
 
 def test_large_cluster_has_the_settings_of_the_sandbox_and_nodes_of_its_own(tmp_path: Path) -> None:
     texts = big_cluster.config_texts(_SETTINGS, tmp_path, 7, nodes=1000)
     lines = texts["slurm.conf"].splitlines()
     assert {"ClusterName=large", "SlurmctldPort=7", "MaxArraySize=1001"} <= set(lines)
-    assert "NodeName=n1 CPUs=1" not in lines
+    assert not {"NodeName=n1 CPUs=1", "Include x"} & set(lines)
     hostlists = [line.split()[0].removeprefix("NodeName=") for line in lines if "NodeName=" in line]
     names = {name for hostlist in hostlists for name in expand(hostlist)}
     assert len(names) == 1000
