@@ -149,12 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = _serve  # noqa: N815 - the names that http.server looks for
 
     def _send(self, request: Request, answer: Answer, fault: Fault | None) -> None:
-        data = answer.file.read_bytes() if answer.file else answer.body
-        status, headers = answer.status, dict(answer.headers)
+        status, headers, data = answer.status, dict(answer.headers), answer.body
         if answer.file:
             headers["Accept-Ranges"] = "bytes"
             asked = self.headers.get("range") if not fault or fault.kind != "whole" else None
-            status, data, extra = _part(data, asked)
+            status, data, extra = _part(answer.file, asked)
             headers |= extra
         seen = Seen(
             method=self.command,
@@ -189,17 +188,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
 
-def _part(data: bytes, asked: str | None) -> tuple[int, bytes, dict[str, str]]:
+def _part(file: Path, asked: str | None) -> tuple[int, bytes, dict[str, str]]:
     """Status, bytes and headers for a Range; the whole file where there is none."""
     match = re.fullmatch(r"bytes=(\d*)-(\d*)", asked or "")
     if match is None or not (match[1] or match[2]):
-        return 200, data, {}
-    last = len(data) - 1
-    start = int(match[1]) if match[1] else max(0, len(data) - int(match[2]))
+        return 200, file.read_bytes(), {}
+    size = file.stat().st_size
+    last = size - 1
+    start = int(match[1]) if match[1] else max(0, size - int(match[2]))
     end = min(int(match[2]), last) if match[1] and match[2] else last
     if start > end:
-        return 416, b"", {"Content-Range": f"bytes */{len(data)}"}
-    return 206, data[start : end + 1], {"Content-Range": f"bytes {start}-{end}/{len(data)}"}
+        return 416, b"", {"Content-Range": f"bytes */{size}"}
+    with file.open("rb") as stream:
+        stream.seek(start)
+        data = stream.read(end - start + 1)
+    return 206, data, {"Content-Range": f"bytes {start}-{end}/{size}"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

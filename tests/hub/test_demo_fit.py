@@ -23,6 +23,7 @@ MIB = 1 << 20
 PRETEND = Engine(
     formats=format_rules(dict.fromkeys(("none", "fp8", "awq", "gptq", "gguf"), 0.0)),
     context_mib=2.0,
+    batched_tokens=512,
     gpu_memory_utilization=0.92,
 )
 

@@ -10,6 +10,10 @@ SUBCOMMANDS: dict[str, dict[str, str]] = {
     "Commands": {
         "find": "All variants of a model on the Hub, and why some cannot be used.",
         "show": "Everything of one variant: files, hashes, parameters, bytes by part.",
+        "size": "GPU memory that variants need, term by term, and whether they fit.",
+        "fit": "What runs where: variants against the nodes of this cluster, how fast and how good.",
+        "formats": "Which quantization formats engines run on which GPUs.",
+        "calibrate": "What finished work has taken against what was predicted.",
         "ls": "The variants that lie in the model cache and its tiers.",
     },
 }

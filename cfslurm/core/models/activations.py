@@ -21,8 +21,6 @@ _LLAMACPP_UBATCH = 512
 # Source: fitted to the pools of vLLM 0.19 (benchmarks/data/memory_logs.csv); right to half a GiB.
 _GRAPH_POOL_MIB, _GRAPH_SIZES_MIB, _GRAPH_LAYER_MIB, _GRAPH_EXPERTS_MIB = 120, 240, 18, 260
 _GRAPH_SIZES = 51
-# Towers for pictures keep this beside the cache of what they have seen. Source: as above.
-_VISION_MIB = 120
 
 
 def batched_tokens(serving: Serving, gpu: GpuFacts, engine: Engine) -> int:
@@ -150,9 +148,9 @@ def _vision(architecture: Architecture, tokens: int, engine: Engine) -> Term:
     seen = max(tokens if engine.memory is not MemoryModel.DYNAMIC else 0, architecture.image_tokens)
     return estimate(
         "vision",
-        seen * architecture.hidden_size * 2 + mib(_VISION_MIB),
+        seen * architecture.hidden_size * 2 + mib(engine.overhead.vision_mib),
         "cache of encoded pictures (vllm/v1/core/encoder_cache_manager.py) and the tower's buffers",
-        f"{seen} tokens x {architecture.hidden_size} x 2 B + {_VISION_MIB} MiB",
+        f"{seen} tokens x {architecture.hidden_size} x 2 B + {engine.overhead.vision_mib:g} MiB",
         share=(0.0, 2.0),
     )
 

@@ -48,9 +48,11 @@ class FormatRule:
 class Overheads:
     """What some versions of an engine hold besides weights and KV cache.
 
-    Units: MiB on each GPU; the ``parallel`` ones where several GPUs work on one model. What is
+    Units: MiB on each GPU; the ``parallel`` ones where several GPUs work on one model, ``multicast``
+        where they are Hopper or newer and joined by NVLink, which NCCL uses with large buffers. What is
         ``outside`` is not counted against the engine's share. ``sampler_bytes`` is for each sequence
-        and each entry of the vocabulary. ``activation_mib`` comes on top of what is computed.
+        and each entry of the vocabulary. ``activation_mib`` and, for models that see, ``vision_mib``
+        come on top of what is computed.
     """
 
     __pydantic_config__ = STRICT
@@ -58,9 +60,11 @@ class Overheads:
     since: str = ""
     non_torch_mib: float = 0.0
     non_torch_parallel_mib: float = 0.0
+    non_torch_multicast_mib: float = 0.0
     outside_mib: float = 0.0
     outside_parallel_mib: float = 0.0
     activation_mib: float = 0.0
+    vision_mib: float = 0.0
     sampler_bytes: float = 0.0
     graphs: Literal["none", "inside", "outside"] = "none"
     batched_tokens: int = 2048
@@ -73,7 +77,8 @@ class Engine:
     """A program that serves models.
 
     ``kv_cache_dtypes`` are what it stores keys and values in; ``auto`` is 16 bit everywhere.
-    ``context_mib``, where a site gives it, stands for all `Overheads` but the activations.
+    ``context_mib``, where a site gives it, stands for all `Overheads` but the activations;
+    ``batched_tokens`` of 0 is the engine's own default.
 
     Units: ``context_mib`` is per GPU; ``gpu_memory_utilization`` is the share of GPU memory that
         the engine takes; ``start_s`` is from its start to its first answer, without loading weights.
@@ -86,6 +91,7 @@ class Engine:
     overheads: tuple[Overheads, ...] = ()
     kv_cache_dtypes: tuple[str, ...] = ("auto",)
     context_mib: float | None = None
+    batched_tokens: int = 0
     gpu_memory_utilization: float = 0.9
     start_s: float = 30.0
     tensor_parallel: Literal["heads", "layers"] = "heads"
@@ -97,11 +103,25 @@ class Engine:
 
     @property
     def overhead(self) -> Overheads:
-        """The overheads of this engine's version: the newest row that is not newer."""
-        if self.context_mib is not None or not self.overheads:
-            return Overheads(non_torch_mib=self.context_mib or 0.0, source=self.source or "site")
+        """The overheads of this engine's version: the newest row that is not newer; a site's numbers."""
         rows = [row for row in self.overheads if not is_older(self.version, row.since)]
-        return max(rows or self.overheads[:1], key=lambda row: _numbers(row.since))
+        known = rows or self.overheads[:1] or (Overheads(source=self.source or "site"),)
+        found = max(known, key=lambda row: _numbers(row.since))
+        if self.batched_tokens:
+            tokens = self.batched_tokens
+            found = replace(found, batched_tokens=tokens, batched_tokens_large=tokens)
+        if self.context_mib is None:
+            return found
+        return replace(
+            found,
+            non_torch_mib=self.context_mib,
+            non_torch_parallel_mib=self.context_mib,
+            non_torch_multicast_mib=0.0,
+            outside_mib=0.0,
+            outside_parallel_mib=0.0,
+            graphs="none",
+            source="site",
+        )
 
 
 def format_rules(least: Mapping[str, float], *, source: str = "site") -> tuple[FormatRule, ...]:
@@ -146,6 +166,7 @@ def with_overrides(
             formats=format_rules(override.formats) or base.formats,
             version=override.version or base.version,
             context_mib=_first(override.context_mib, base.context_mib),
+            batched_tokens=override.batched_tokens or base.batched_tokens,
             gpu_memory_utilization=override.gpu_memory_utilization or base.gpu_memory_utilization,
             start_s=base.start_s if override.start_s is None else override.start_s,
             source="site",

@@ -24,36 +24,44 @@ def memory_terms(
 ) -> tuple[Term, ...]:
     """What the fullest of ``serving.gpus`` GPUs must hold, largest concerns first.
 
-    ``gpu`` matters for how many tokens an engine takes into one step.
+    ``gpu`` matters for how many tokens an engine takes into one step, and for buffers between GPUs.
     """
     tokens = batched_tokens(serving, gpu, engine)
     return (
         *weight_terms(variant, serving, engine),
         *kv_cache_terms(variant.architecture, serving, engine, batched_tokens=tokens),
         *activation_terms(variant, serving, engine, tokens=tokens),
-        *_engine_terms(serving, engine),
+        *_engine_terms(serving, gpu, engine),
     )
 
 
-def _engine_terms(serving: Serving, engine: Engine) -> tuple[Term, ...]:
+def _engine_terms(serving: Serving, gpu: GpuFacts, engine: Engine) -> tuple[Term, ...]:
     overhead = engine.overhead
-    several = serving.tensor_parallel_size > 1
-    inside = overhead.non_torch_parallel_mib if several else overhead.non_torch_mib
-    beyond = overhead.outside_parallel_mib if several else overhead.outside_mib
-    if engine.context_mib is not None:
-        inside, beyond = engine.context_mib, 0.0
-    says = "context, libraries and buffers between GPUs" if several else "context and libraries"
+    inside, beyond, says = overhead.non_torch_mib, overhead.outside_mib, "context and libraries"
+    share = (0.5, 1.3)
+    if serving.tensor_parallel_size > 1:
+        inside, beyond = overhead.non_torch_parallel_mib, overhead.outside_parallel_mib
+        says = "context, libraries, buffers between GPUs"
+        if overhead.non_torch_multicast_mib and _has_multicast(gpu):
+            inside = overhead.non_torch_multicast_mib
+        elif overhead.non_torch_multicast_mib:
+            share = (0.4, 2.5)  # measured on Hopper only
     terms = [
-        estimate(
-            "engine", mib(inside), overhead.source, f"{inside:g} MiB: {says}", share=(0.5, 1.3)
-        )
+        estimate("engine", mib(inside), overhead.source, f"{inside:g} MiB: {says}", share=share)
     ]
     if beyond:
+        says = "what the driver sets up for a process"
         context = estimate(
             "context", mib(beyond), overhead.source, f"{beyond:g} MiB: {says}", share=(0.7, 2.0)
         )
         terms.append(outside(context))
     return tuple(terms)
+
+
+def _has_multicast(gpu: GpuFacts) -> bool:
+    """NVLink SHARP: from Hopper on. Source: docs.nvidia.com, NCCL environment, NCCL_NVLS_ENABLE."""
+    major = gpu.compute_capability.partition(".")[0]
+    return gpu.has_nvlink and major.isdigit() and int(major) >= 9
 
 
 def usable_bytes(gpu: GpuFacts) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,10 @@ from cfslurm.core.models.engines import Engine, consequences
 from cfslurm.core.models.fit import Fit, Verdict, fit, longest_context, most_sequences
 from cfslurm.core.models.serving import Serving
 from cfslurm.core.models.variants import Variant
+from cfslurm.errors import UserInputError
 
+_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
+_MOST_TOKENS = 2**31
 # Tensor parallel sizes that are looked at where none is asked for.
 _SIZES = (1, 2, 4, 8)
 
@@ -47,6 +51,24 @@ class SizeRow:
     longest_context: int
     most_sequences: int
     notes: tuple[str, ...] = ()
+
+
+def tokens(text: str) -> int:
+    """A number of tokens as people write it.
+
+    Raises:
+        UserInputError: it is none, or beyond belief.
+
+    >>> tokens("8192"), tokens("32k"), tokens("1M")
+    (8192, 32768, 1048576)
+    """
+    match = re.fullmatch(r"([0-9]{1,9})([kKmM]?)", text.strip())
+    count = int(match[1]) * _UNITS[match[2].lower()] if match else 0
+    if not 0 < count <= _MOST_TOKENS:
+        raise UserInputError(
+            f"{text[:40]!r} is no number of tokens", remedy="Write 8192, 32k or 1M."
+        )
+    return count
 
 
 def usual_engine(variant: Variant) -> str:

@@ -8,6 +8,7 @@ from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.fit import Fit
 from cfslurm.core.models.serving import Certainty, Term
 from cfslurm.core.models.sizing import SizeRow
+from cfslurm.core.models.variants import RejectedVariant
 from cfslurm.core.report.tables import printable, table
 from cfslurm.core.slurm.units import human_bytes
 
@@ -62,6 +63,14 @@ def _gpus(found: Fit) -> str:
 
 def _sum(terms: Iterable[Term], names: frozenset[str]) -> int:
     return sum(term.bytes for term in terms if term.name in names)
+
+
+def nothing_text(repo: str, rejected: Sequence[RejectedVariant]) -> str:
+    """That there is nothing to be sized, and why what was found is not."""
+    reasons = [
+        f"! {printable(r.repo_id)} {r.quantization}: {printable(r.reason)}" for r in rejected
+    ]
+    return "\n".join([f"no variant of {printable(repo)} to be sized", *reasons])
 
 
 def explain_text(rows: Sequence[SizeRow]) -> str:

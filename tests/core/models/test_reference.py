@@ -88,7 +88,8 @@ def test_mixtral_in_16_bit_needs_all_of_two_48_gb_cards() -> None:
 def test_llama_70b_in_4_bit_goes_onto_two_24_gb_cards() -> None:
     awq = published("Llama-3.1-70B", "awq", group_size=128)
     assert on(awq, "rtx4090").verdict is Verdict.NO
-    assert on(awq, "rtx3090", 2, share=0.97).verdict is Verdict.TIGHT
+    assert on(awq, "rtx4090", 2).verdict is Verdict.TIGHT
+    assert on(awq, "rtx3090", 2).verdict is Verdict.TIGHT
     assert on(awq, "rtx4090", 4).verdict is Verdict.FITS
     assert on(awq, "rtx6000ada").verdict is not Verdict.NO
 

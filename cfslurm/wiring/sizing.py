@@ -1,0 +1,124 @@
+"""What `cfslurm models size` is asked about: variants of a model, and a GPU."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from cfslurm.adapters.local_model import read_folder
+from cfslurm.core.hardware.gpus import GpuFacts, Source
+from cfslurm.core.models.candidates import candidates
+from cfslurm.core.models.discover import read_base
+from cfslurm.core.models.engines import Engine
+from cfslurm.core.models.refusal import Refusal
+from cfslurm.core.models.variants import ModelCatalog, RejectedVariant, Variant
+from cfslurm.core.workflow.model import Model
+from cfslurm.errors import SlurmError, UserInputError
+from cfslurm.wiring import Context
+
+Found = tuple[tuple[Variant, ...], tuple[RejectedVariant, ...]]
+
+
+def variants_in_folder(folder: Path) -> Found:
+    """The variants that lie in a folder, none of them judged.
+
+    Raises:
+        UserInputError: it holds no model that can be read.
+    """
+    contents = read_folder(folder)
+    variants: list[Variant] = []
+    rejected: list[RejectedVariant] = []
+    for quantization, found in candidates(contents, read_base(contents)):
+        if isinstance(found, Refusal):
+            repo_id = contents.record.repo_id
+            refused = RejectedVariant(
+                repo_id=repo_id, quantization=quantization, reason=found.reason
+            )
+            rejected.append(refused)
+        else:
+            variants.append(found)
+    return tuple(variants), tuple(rejected)
+
+
+def variants_in_catalog(name: str, file: Path) -> Found:
+    """The variants of a recorded model, by its name in the workflow or its repository.
+
+    Raises:
+        UserInputError: the file is no catalogue, or has no such model.
+    """
+    from cfslurm.wiring.reading import recorded
+
+    catalog = recorded(ModelCatalog, file, "cfslurm plan --save-catalog catalog.json")
+    for known, entry in catalog.models.items():
+        if name in {known, entry.repo_id}:
+            return entry.variants, entry.rejected
+    names = ", ".join(sorted(catalog.models)) or "none"
+    raise UserInputError(f"{file} has no model {name!r}", remedy=f"It has: {names}.")
+
+
+def variants_on_hub(
+    name: str, context: Context, *, say: Callable[[str], None], lists_live_s: float
+) -> Found:
+    """The variants of a model on the Hub; one of them for ``ORG/NAME@QUANTIZATION``.
+
+    Raises:
+        UserInputError: the name is none.
+        HubError: the model is not to be had.
+    """
+    from cfslurm.wiring.models import find, find_one
+
+    if "@" in name:
+        return (find_one(name, context, say=say, lists_live_s=lists_live_s),), ()
+    entry = find(Model(repo=name), context, say=say, lists_live_s=lists_live_s)
+    return entry.variants, entry.rejected
+
+
+def gpu_named(name: str, context: Context) -> GpuFacts:
+    """A card of the catalogue, or that of a GPU type or node class of the cluster.
+
+    Raises:
+        UserInputError: neither has it, or the cluster cannot be asked.
+    """
+    from cfslurm.adapters.resources import shipped_text
+    from cfslurm.core.hardware.classes import node_classes
+    from cfslurm.core.hardware.gpus import identify, read_catalogue
+    from cfslurm.core.hardware.parts import Freshness
+
+    catalogue = read_catalogue(shipped_text("core/hardware/gpus.csv"))
+    found = identify(name, (), catalogue)
+    if found.source is not Source.UNKNOWN and name not in context.site.gpu_types:
+        return found
+    try:
+        classes = node_classes(context.harvest(Freshness.LIMITS))
+    except SlurmError:  # no cluster here: the catalogue is all there is
+        classes = ()
+    for node_class in classes:
+        if name in {node_class.name, node_class.gpu_type} and node_class.facts is not None:
+            return node_class.facts
+    known = [*catalogue.cards, *(c.name for c in classes if c.gpu_count)]
+    near = difflib.get_close_matches(name, known, n=3)
+    raise UserInputError(
+        f"there is no GPU {name[:60]!r}",
+        remedy=f"Write a card like {', '.join(near or ['rtx4090', 'a100_80', 'h100'])}, or a node "
+        "class of this cluster (`cfslurm info`).",
+    )
+
+
+def engine_named(name: str, version: str, context: Context) -> dict[str, Engine]:
+    """The engines of this site; one of them in another version if one is named.
+
+    Raises:
+        UserInputError: there is no such engine.
+    """
+    engines = dict(context.engines())
+    if name and name not in engines:
+        raise UserInputError(
+            f"there is no engine {name[:60]!r}",
+            remedy=f"Write one of {', '.join(sorted(engines))}.",
+        )
+    if version:
+        chosen = name or "vllm"
+        engines[chosen] = replace(engines[chosen], version=version)
+    return engines
