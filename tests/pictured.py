@@ -103,7 +103,8 @@ def hgx(count: int = 10) -> HardwareGraph:
     names = [one.name for one in nodes]
     middle = (count + 1) // 2
     topology = tree({"leaf-1": names[:middle], "leaf-2": names[middle:]})
-    return replace(made, nodes=nodes, topologies=(topology,))
+    controller = replace(made.controller, cluster="aurora")
+    return replace(made, nodes=nodes, topologies=(topology,), controller=controller, warnings=())
 
 
 def large(count: int = 500) -> HardwareGraph:

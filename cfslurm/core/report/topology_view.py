@@ -1,0 +1,308 @@
+"""A cluster, a switch or a node, prepared for drawing: what every renderer shows, decided once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from cfslurm.core.hardware.class_probes import class_probes
+from cfslurm.core.hardware.classes import class_of_nodes, node_classes
+from cfslurm.core.hardware.gpus import Source
+from cfslurm.core.hardware.graph import GpuSet, HardwareGraph, Node
+from cfslurm.core.report.gpu_links import Links, links_of, links_text
+from cfslurm.core.workflow.names import nearest
+from cfslurm.errors import UserInputError
+
+
+class Mark(StrEnum):
+    """What a job could do with a GPU now."""
+
+    FREE = "free"
+    USED = "used"
+    SHARED = "shared"
+    CLOSED = "closed"
+
+
+class NodeMark(StrEnum):
+    """What a job could do with a node now, in words that stand in the pictures."""
+
+    FREE = "free"
+    PART = "partly used"
+    FULL = "full"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A GPU, or a MIG instance. ``is_numbered`` is false where Slurm does not say which ones are used."""
+
+    number: int
+    mark: Mark
+    gpu_type: str
+    is_numbered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeBox:
+    """A node as it is drawn. ``fits`` are the variants that go onto it."""
+
+    name: str
+    mark: NodeMark
+    state: str
+    what: str
+    reason: str
+    cells: tuple[Cell, ...]
+    cpus: str
+    node_class: str
+    links: Links | None
+    links_text: str
+    fits: tuple[str, ...] = ()
+
+    @property
+    def links_short(self) -> str:
+        """What is known of the links, without from whom."""
+        return self.links_text.partition(" (probed")[0]
+
+    @property
+    def free(self) -> int:
+        """GPUs that a job could get."""
+        return sum(cell.mark is Mark.FREE for cell in self.cells)
+
+    @property
+    def title(self) -> str:
+        """Everything in a sentence, for people who do not see the picture."""
+        gpus = f"{self.free} of {len(self.cells)} GPUs free, " if self.cells else ""
+        reason = f", reason: {self.reason}" if self.reason else ""
+        return f"{self.name}: {self.what}, {gpus}{self.cpus}, {self.mark} ({self.state}){reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A switch or a block with what is below it; with an empty name, nodes without one."""
+
+    name: str
+    kind: str
+    groups: tuple[Group, ...] = ()
+    nodes: tuple[NodeBox, ...] = ()
+
+    def every(self) -> Iterator[NodeBox]:
+        """All nodes below, in order."""
+        for group in self.groups:
+            yield from group.every()
+        yield from self.nodes
+
+    @property
+    def summary(self) -> str:
+        """Nodes, GPUs by type, and how many of them are free."""
+        nodes = tuple(self.every())
+        cells = [cell for node in nodes for cell in node.cells]
+        if not cells:
+            return _plural(len(nodes), "node")
+        types = ", ".join(sorted({cell.gpu_type for cell in cells}))
+        free = sum(node.free for node in nodes)
+        return f"{_plural(len(nodes), 'node')} · {types} · {free} of {len(cells)} GPUs free"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What is drawn. ``selected`` is the name that was asked for, empty for the whole cluster."""
+
+    cluster: str
+    selected: str
+    age: str
+    groups: tuple[Group, ...]
+    warnings: tuple[str, ...]
+    has_fits: bool = False
+
+    @property
+    def nodes(self) -> tuple[NodeBox, ...]:
+        """All nodes, in order, each once."""
+        return tuple({node.name: node for group in self.groups for node in group.every()}.values())
+
+    @property
+    def title(self) -> str:
+        """The head of every picture."""
+        return f"{self.cluster}: {self.selected}" if self.selected else self.cluster
+
+    @property
+    def summary(self) -> str:
+        """How much there is, and how much of it is free."""
+        nodes = self.nodes
+        cells = [cell for node in nodes for cell in node.cells]
+        free = sum(cell.mark is Mark.FREE for cell in cells)
+        closed = sum(node.mark is NodeMark.CLOSED for node in nodes)
+        gpus = f" · {free} of {len(cells)} GPUs free" if cells else ""
+        shut = f" · {closed} closed" if closed else ""
+        return f"{_plural(len(nodes), 'node')}{gpus}{shut}"
+
+    @property
+    def link_classes(self) -> tuple[NodeBox, ...]:
+        """One node of each class whose links are known: they stand for the others."""
+        found: dict[str, NodeBox] = {}
+        for node in self.nodes:
+            if node.links is not None:
+                found.setdefault(node.node_class, node)
+        return tuple(found[name] for name in sorted(found))
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def view(
+    graph: HardwareGraph,
+    *,
+    only: str = "",
+    fits: Mapping[str, Sequence[str]] | None = None,
+) -> View:
+    """Prepare a cluster, or of it one node, switch or block; ``fits`` are variants by node class.
+
+    Raises:
+        UserInputError: there is nothing of that name.
+    """
+    boxes = _boxes(graph, fits or {})
+    groups = _groups(graph, boxes)
+    if only:
+        groups = _selected(only, groups, boxes)
+    return View(
+        cluster=graph.controller.cluster or "cluster",
+        selected=only,
+        age=f"as of {graph.harvested_at}",
+        groups=groups,
+        warnings=graph.warnings,
+        has_fits=fits is not None,
+    )
+
+
+def _boxes(graph: HardwareGraph, fits: Mapping[str, Sequence[str]]) -> dict[str, NodeBox]:
+    probes = class_probes(graph.nodes)
+    links = {name: links_of(probe) for name, probe in probes.items()}
+    classes = class_of_nodes(node_classes(graph))
+    return {
+        node.name: _box(node, links.get(node.name), classes.get(node.name, ""), fits)
+        for node in graph.nodes
+    }
+
+
+def _box(
+    node: Node, links: Links | None, node_class: str, fits: Mapping[str, Sequence[str]]
+) -> NodeBox:
+    what = ", ".join(_set_text(gpus) for gpus in node.gpus) or "no GPUs"
+    return NodeBox(
+        name=node.name,
+        mark=_mark(node),
+        state="+".join((node.state, *node.state_flags)),
+        what=what,
+        reason="" if node.takes_jobs else node.reason,
+        cells=tuple(_cells(node)),
+        cpus=f"{node.cpus - node.cpus_used} of {node.cpus} CPUs free",
+        node_class=node_class,
+        links=links,
+        links_text=links_text(node, links),
+        fits=tuple(fits.get(node_class, ())),
+    )
+
+
+def _set_text(gpus: GpuSet) -> str:
+    unsure = "?" if gpus.facts.source in (Source.AMBIGUOUS, Source.UNKNOWN) else ""
+    return f"{gpus.count} x {gpus.gpu_type or gpus.facts.key}{_memory(gpus)}{unsure}"
+
+
+def _memory(gpus: GpuSet) -> str:
+    """As on the box: a driver's 81559 MiB are called 80 GiB."""
+    mib = gpus.facts.memory_mib
+    if not mib:
+        return ""
+    return f" {round(mib / 1024)} GiB" if mib >= 1024 else f" {mib} MiB"
+
+
+def _mark(node: Node) -> NodeMark:
+    if not node.takes_jobs:
+        return NodeMark.CLOSED
+    used = node.gpu_count - node.gpus_free if node.gpus else node.cpus_used
+    whole = node.gpu_count if node.gpus else node.cpus
+    if not used:
+        return NodeMark.FREE
+    return NodeMark.FULL if used >= whole else NodeMark.PART
+
+
+def _cells(node: Node) -> Iterator[Cell]:
+    """Used GPUs where Slurm says which they are; else the first ones stand for them."""
+    first = 0
+    for gpus in node.gpus:
+        numbered = len(gpus.used_indices) == gpus.used - gpus.shared
+        taken = set(gpus.used_indices) if numbered else set(range(first, first + gpus.used))
+        shared = 0
+        for number in range(first, first + gpus.count):
+            if not node.takes_jobs:
+                mark = Mark.CLOSED
+            elif number in taken:
+                mark = Mark.USED
+            elif numbered and shared < gpus.shared:
+                mark, shared = Mark.SHARED, shared + 1
+            else:
+                mark = Mark.FREE
+            name = gpus.gpu_type or gpus.facts.key
+            yield Cell(number=number, mark=mark, gpu_type=name, is_numbered=numbered)
+        first += gpus.count
+
+
+def _groups(graph: HardwareGraph, boxes: Mapping[str, NodeBox]) -> tuple[Group, ...]:
+    """Switches as a tree, or blocks; nodes that are below none come last."""
+    switches = {switch.name: switch for switch in graph.switches}
+    below = {name for switch in graph.switches for name in switch.switches}
+
+    def group(name: str) -> Group:
+        switch = switches[name]
+        inner = tuple(group(child) for child in switch.switches if child in switches)
+        own = () if inner else tuple(boxes[n] for n in switch.node_names if n in boxes)
+        return Group(name=name, kind="switch", groups=inner, nodes=own)
+
+    found = [group(name) for name in switches if name not in below]
+    found += [
+        Group(
+            name=block.name,
+            kind="block",
+            nodes=tuple(boxes[name] for name in block.node_names if name in boxes),
+        )
+        for block in graph.blocks
+        if not block.blocks
+    ]
+    placed = {node.name for one in found for node in one.every()}
+    loose = tuple(box for name, box in boxes.items() if name not in placed)
+    if loose:
+        found.append(Group(name="", kind="cluster", nodes=loose))
+    return tuple(found)
+
+
+def _selected(
+    only: str, groups: Sequence[Group], boxes: Mapping[str, NodeBox]
+) -> tuple[Group, ...]:
+    if only in boxes:
+        return (Group(name="", kind="node", nodes=(boxes[only],)),)
+    named = {group.name: group for group in _every_group(groups) if group.name}
+    if only in named:
+        return (named[only],)
+    near = nearest(only, (*boxes, *named))
+    raise UserInputError(
+        f"there is no node, switch or block {only[:80]!r}",
+        remedy=f"Did you mean {near}?" if near else "`cfslurm topo` without a name shows them all.",
+    )
+
+
+def _every_group(groups: Sequence[Group]) -> Iterator[Group]:
+    for group in groups:
+        yield group
+        yield from _every_group(group.groups)
+
+
+def folded(nodes: Sequence[NodeBox]) -> tuple[tuple[NodeBox, tuple[str, ...]], ...]:
+    """Nodes that look alike together: the first one, and the names of all. In the order of the first."""
+    alike: dict[NodeBox, list[NodeBox]] = {}
+    for node in nodes:
+        key = replace(node, name="", links=None, cells=tuple(
+            replace(cell, number=0) for cell in sorted(node.cells, key=lambda c: c.mark)
+        ))  # fmt: skip
+        alike.setdefault(key, []).append(node)
+    return tuple((members[0], tuple(n.name for n in members)) for members in alike.values())
