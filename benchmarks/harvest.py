@@ -27,6 +27,7 @@ from cfslurm.adapters import process
 from cfslurm.core.hardware.classes import node_classes
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.parts import Freshness, part_of
+from cfslurm.core.site.settings import Settings
 from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.ports import RunCommand
 from cfslurm.wiring import Context, live
@@ -36,12 +37,16 @@ BARE = "the same calls, bare"
 OUR_CALLS = "the calls, as harvest makes them"
 READ = "their answers to a graph"
 WHOLE = "calls and graph, in one process"
+BY_JSON = "the same, read as JSON"
 CLASSES = "classes"
 HARVEST = "cfslurm harvest -o FILE"
 INFO = "cfslurm info, again within 10 s"
 SINFO = "sinfo --json"
 SINFO_READ = "sinfo --json, its answer to Python data"
 ALONE = "scontrol show node NAME, for each node"
+_BESIDE = (
+    BARE, OUR_CALLS, READ, WHOLE, BY_JSON, CLASSES, HARVEST, INFO, SINFO, SINFO_READ, ALONE,
+)  # fmt: skip
 _SDIAG_ITSELF = "REQUEST_STATS_INFO"
 _RPC = re.compile(r"^\s*(REQUEST_\w+)\s+\(\s*\d+\) count:(\d+)", re.MULTILINE)
 
@@ -151,6 +156,14 @@ class _Measuring:
     def _harvest(self, run: RunCommand) -> HardwareGraph:
         return replace(self.context, run=run).harvest(Freshness.NOW)
 
+    def _harvest_json(self) -> None:
+        settings = self.context.settings
+        entries = tuple(
+            replace(one, value="json") if one.name == "slurm_reader" else one
+            for one in settings.entries
+        )
+        replace(self.context, settings=Settings(entries=entries)).harvest(Freshness.NOW)
+
     def _round(self, counted: Counting, graph: HardwareGraph) -> None:
         """Everything once."""
         bare = [
@@ -161,6 +174,7 @@ class _Measuring:
         ours = Counting()
         self._time(WHOLE, lambda: self._harvest(ours))
         self.seconds.setdefault(OUR_CALLS, []).append(ours.seconds)
+        self._time(BY_JSON, self._harvest_json)
         self._time(READ, lambda: self._harvest(counted.replayed))
         self._time(CLASSES, lambda: node_classes(graph))
         self._time(HARVEST, lambda: self._call("cfslurm", "harvest", "-o", "graph.json"))
@@ -205,10 +219,10 @@ class _Measuring:
     def _median(self, name: str) -> float:
         return statistics.median(self.seconds[name])
 
-    def _ratio(self, name: str) -> float:
-        """To the bare calls of the same round."""
-        pairs = zip(self.seconds[name], self.seconds[BARE], strict=True)
-        return statistics.median(ours / bare for ours, bare in pairs)
+    def _ratio(self, name: str, to: str = BARE) -> float:
+        """Of the times of the same round."""
+        pairs = zip(self.seconds[name], self.seconds[to], strict=True)
+        return statistics.median(ours / other for ours, other in pairs)
 
     def _figures(self, counted: Counting, peak_mib: float) -> list[report.Figure]:
         nodes = f"{self.size.nodes} nodes"
@@ -220,6 +234,10 @@ class _Measuring:
             report.Figure(
                 name="calls_ratio", value=self._ratio(OUR_CALLS), unit="x", aim=1.5,
                 says="what a harvest waits for Slurm's programs, to the same calls bare, same round",
+            ),
+            report.Figure(
+                name="whole_to_sinfo", value=self._ratio(WHOLE, SINFO), unit="x", aim=1.5,
+                says="a whole harvest, calls and graph, to `sinfo --json` alone, same round",
             ),
             report.Figure(
                 name="parse_build", value=self._median(READ), unit="s", aim=1,
@@ -255,18 +273,7 @@ class _Measuring:
     def _beside(self) -> report.Table:
         rows = [
             (name, f"{self._median(name) * 1000:.0f}", f"{self._ratio(name):.2f}")
-            for name in (
-                BARE,
-                OUR_CALLS,
-                READ,
-                WHOLE,
-                CLASSES,
-                HARVEST,
-                INFO,
-                SINFO,
-                SINFO_READ,
-                ALONE,
-            )
+            for name in _BESIDE
         ]
         return report.Table(
             title=f"A harvest of {self.size.nodes} nodes, beside other ways: ms",

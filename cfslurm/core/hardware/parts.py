@@ -57,6 +57,7 @@ _SHOWN = {
     ("sacctmgr", "assoc"): "associations",
 }
 _WHOLE = {"sinfo": "nodes", "squeue": "jobs", "sshare": "shares"}
+_PYSLURM = "cfslurm.adapters.pyslurm_child"  # our own program, run by some Python
 _CHANGES_WITH_JOBS = frozenset({"nodes", "jobs", "reservations", "licenses"})
 _IN_SLURMDBD = frozenset({"qos", "associations", "shares"})
 
@@ -68,6 +69,8 @@ def part_of(argv: Sequence[str]) -> str | None:
     ('nodes', None)
     """
     program, words = argv[0], [word for word in argv[1:] if not word.startswith("-")]
+    if _PYSLURM in argv:
+        return "nodes"
     if program in _WHOLE:
         return _WHOLE[program]
     if len(words) < 2 or words[0] != "show" or any("=" not in word for word in words[2:]):

@@ -60,6 +60,7 @@ def test_a_date_that_is_none_is_refused() -> None:
         ("sacctmgr show qos", "qos"),
         ("squeue --noheader --states=running", "jobs"),
         ("sinfo --json", "nodes"),
+        ("/opt/bin/python -m cfslurm.adapters.pyslurm_child", "nodes"),
         ("scontrol show node n1", None),
         ("scontrol -o show job 7", None),
         ("scontrol update nodename=n1 state=drain", None),
