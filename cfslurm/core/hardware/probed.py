@@ -200,12 +200,20 @@ def card_of(gpu: ProbedGpu, catalogue: GpuCatalogue) -> GpuFacts:
             source=Source.PROBE,
             note="in no table: its speed is not known",
         )
-    card = min(fitting, key=lambda one: (abs(one.memory_mib - memory_mib), one.key))
+    nearest = min(abs(one.memory_mib - memory_mib) for one in fitting)
+    alike = [one for one in fitting if abs(one.memory_mib - memory_mib) == nearest]
+    card = min(alike, key=lambda one: (one.fp16_tflops, one.key))
+    doubt = (
+        ""
+        if name or len(alike) == 1
+        else f"by its chip one of {', '.join(one.key for one in alike)}"
+    )
     return replace(
         card,
         memory_mib=memory_mib or card.memory_mib,
         compute_capability=known(gpu.compute_capability) or card.compute_capability,
         source=Source.PROBE,
+        note=doubt or card.note,
     )
 
 
