@@ -54,7 +54,7 @@ def document(lines: Iterable[str], *, width: float, height: float, title: str, t
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
-            f'viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="t d">',
+            f'viewBox="0 0 {width:g} {height:g}" role="group" aria-labelledby="t d">',
             f'<title id="t">{xml(title)}</title>',
             f'<desc id="d">{xml(text)}</desc>',
             f"<style>{STYLE}</style>",

@@ -26,6 +26,7 @@ thead th{border-bottom:2px solid #8c959f;white-space:nowrap}
 .closed td,.closed th{color:#57606a}
 details{margin:10px 0}summary{cursor:pointer;font-weight:600}
 .soft{color:#57606a}
+.unseen{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden}
 @media (prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}th,td{border-color:#3d444d}
 thead th{border-color:#6e7681}.soft,.closed td,.closed th{color:#a2abb5}}
 """
@@ -42,6 +43,7 @@ def topology_html(view: View) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title><style>{_STYLE}</style></head><body><main>",
+            f'<h1 class="unseen">{title}</h1>',
             f'<div class="wide">{topology_svg(view)}</div>',
             *_nodes(view),
             *_links(view),

@@ -140,7 +140,7 @@ def test_html_loads_nothing_and_runs_nothing(seen: View) -> None:
     page.feed(text)
     assert page.depth == 0
     assert page.tags <= _DRAWN | {
-        "html", "head", "meta", "body", "main", "div", "h2", "p", "table", "thead", "tbody", "tr",
+        "html", "head", "meta", "body", "main", "div", "h1", "h2", "p", "table", "thead", "tbody", "tr",
         "th", "td", "details", "summary", "br",
     }  # fmt: skip
     assert not [name for name in page.attributes if name.startswith("on")]
