@@ -21,7 +21,7 @@ from cfslurm.errors import UserInputError
 if TYPE_CHECKING:
     from cfslurm.core.hardware.age import Age
     from cfslurm.core.hardware.graph import HardwareGraph
-    from cfslurm.core.report.topology_view import View
+    from cfslurm.core.report.topology_model import View
     from cfslurm.wiring import Context
 
 _RECORDED = click.Path(path_type=Path, exists=True, dir_okay=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cfslurm.core.hardware.gpus import Source
 from cfslurm.core.hardware.graph import HardwareGraph, Node, Partition
+from cfslurm.core.report.capacity_text import capacity_lines
 from cfslurm.core.report.tables import table
 from cfslurm.core.slurm.hostlist import fold
 from cfslurm.core.slurm.units import MIB, human_bytes, human_seconds
@@ -69,7 +70,7 @@ def _cpu_row(partition: Partition, members: Sequence[Node]) -> GpuRow:
         partition=_title(partition),
         gpu_type="(CPUs)",
         memory="",
-        free=sum(node.cpus - node.cpus_used for node in members if node.takes_jobs),
+        free=sum(node.cpus_usable - node.cpus_used for node in members if node.takes_jobs),
         total=sum(node.cpus for node in members),
         nodes=fold(node.name for node in members),
         nodes_open=sum(node.takes_jobs for node in members),
@@ -102,7 +103,7 @@ def info_text(graph: HardwareGraph) -> str:
         for row in gpu_rows(graph)
     ]
     header = ("PARTITION", "GPU", "MEMORY", "FREE/TOTAL", "NODES", "MAXTIME", "PREEMPTIBLE")
-    return "\n".join([_head(graph), table(header, rows), *_notes(graph)])
+    return "\n".join([_head(graph), table(header, rows), *capacity_lines(graph), *_notes(graph)])
 
 
 def nodes_text(graph: HardwareGraph) -> str:
@@ -115,11 +116,11 @@ def nodes_text(graph: HardwareGraph) -> str:
                 node.name,
                 "+".join((node.state, *node.state_flags)),
                 gpus or "-",
-                f"{node.cpus - node.cpus_used}/{node.cpus}",
+                f"{node.cpus_usable - node.cpus_used}/{node.cpus}",
                 human_bytes(node.real_memory_mib * MIB),
                 ",".join(node.partitions) or "none",
                 ",".join(node.features) or "-",
-                node.reason or "",
+                _why(node),
             )
         )
     header = (
@@ -133,6 +134,13 @@ def nodes_text(graph: HardwareGraph) -> str:
         "REASON",
     )
     return "\n".join([_head(graph), table(header, rows), *_notes(graph)])
+
+
+def _why(node: Node) -> str:
+    """Why a node takes no jobs: the reason and who gave it, the reservations that hold it."""
+    signed = f" ({node.reason_user})" if node.reason_user else ""
+    kept = (f"reserved: {name}" for name in node.reservations)
+    return "; ".join([*([f"{node.reason}{signed}"] if node.reason else []), *kept])
 
 
 def _head(graph: HardwareGraph) -> str:

@@ -14,7 +14,7 @@ from cfslurm.core.report.svg_parts import (
     rect,
     text,
 )
-from cfslurm.core.report.topology_view import Mark, NodeBox, View
+from cfslurm.core.report.topology_model import Mark, NodeBox, View
 
 _WIDTH = 1200.0
 _MARGIN = 20.0

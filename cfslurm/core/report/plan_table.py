@@ -179,7 +179,7 @@ def _sentence(choice: Choice) -> str:
     where = f"{choice.node_class} ({', '.join(choice.partitions)})"
     gpus = f" with {choice.gpus} GPU(s)" if choice.gpus else ""
     memory = "".join(
-        f"\n    {term.name:<12} {human_bytes(term.bytes):>8}  {term.source}"
+        f"\n    {term.name:<12} {human_bytes(term.bytes):>8}  {term.certainty}: {term.formula}"
         for term in choice.memory
     )
     limit = f"\n    {'limit':<12} {human_bytes(choice.limit_bytes):>8}  per GPU" if memory else ""

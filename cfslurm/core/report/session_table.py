@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cfslurm.core.report.conversation import event_text
 from cfslurm.core.report.tables import printable, table
 from cfslurm.core.session.content import Snapshot
+from cfslurm.core.session.diff import Difference, KeyChange
 from cfslurm.core.session.survey import GenerationFacts, SessionFacts, short
 from cfslurm.core.slurm.units import human_bytes
 
@@ -43,11 +45,12 @@ def show_text(found: Snapshot, most: int) -> str:
     total = len(found.events)
     shown = last_events(found, most)
     lines.append(f"Events: {total}" + (f", the last {len(shown)}:" if shown else ""))
-    lines += [f"  {total - len(shown) + n}  {short(event)}" for n, event in enumerate(shown)]
+    lines = [printable(line) for line in lines]
+    lines += [event_text(total - len(shown) + n, event) for n, event in enumerate(shown)]
     if found.steps:
         lines.append(f"Recorded by once: {len(found.steps)}")
-        lines += [f"  {key}: {short(result)}" for key, result in found.steps.items()]
-    return "\n".join(printable(line) for line in lines)
+        lines += [printable(f"  {key}: {short(result)}") for key, result in found.steps.items()]
+    return "\n".join(lines)
 
 
 def last_events(found: Snapshot, most: int) -> list[Any]:
@@ -63,9 +66,51 @@ def verify_text(found: Mapping[str, Sequence[GenerationFacts]]) -> str:
             what = facts.damage or "whole"
             if facts.journal_damage:
                 what += f"; {facts.journal_damage} damaged line(s) in its journal"
-            rows.append((folder.rpartition("/")[2], facts.file, human_bytes(facts.bytes), what))
+            others = len(facts.refers_to)
+            needs = f"parts of {others} other file(s)" if others else "itself"
+            name = folder.rpartition("/")[2]
+            rows.append(
+                (name, facts.file, facts.saved_at or "-", human_bytes(facts.bytes), needs, what)
+            )
     if not rows:
         return "there is no generation to verify"
     bad = sum(facts.damage != "" for generations in found.values() for facts in generations)
-    told = table(("SESSION", "GENERATION", "SIZE", "FOUND"), rows)
+    told = table(("SESSION", "GENERATION", "SAVED", "SIZE", "NEEDS", "FOUND"), rows)
     return f"{told}\n{len(rows)} generation(s), {bad} damaged"
+
+
+def diff_text(found: Difference) -> str:
+    """What has changed between two states, a line for each key."""
+    if found.is_empty:
+        return f"{found.later} holds the same as {found.earlier}"
+    lines = [f"from {found.earlier}", f"to   {found.later}"]
+    lines += [line for change in found.keys for line in _change_lines(change)]
+    added, gone = found.events_after - found.events_kept, found.events_before - found.events_kept
+    if added or gone:
+        lost = f", {gone} earlier ones are not there any more" if gone else ""
+        lines.append(f"Events: {added} new ones{lost}")
+    if found.steps:
+        lines.append("Recorded by once:")
+        lines += [line for change in found.steps for line in _change_lines(change)]
+    return "\n".join(printable(line) for line in lines)
+
+
+def _change_lines(change: KeyChange) -> list[str]:
+    before = [f"- {change.key}: {change.before}"] if change.before else []
+    after = [f"+ {change.key}: {change.after}"] if change.after else []
+    return before + after
+
+
+def repair_text(newest: str, damaged: Mapping[str, str], unfinished: Sequence[str]) -> str:
+    """What goes aside, and what the session goes on from."""
+    lines = [f"{name}: {reason}" for name, reason in damaged.items()]
+    lines += [f"{name}: unfinished" for name in unfinished]
+    lines.append(f"{len(lines)} file(s) to put aside; the session goes on from {newest}")
+    return "\n".join(printable(line) for line in lines)
+
+
+def prune_text(removed: Sequence[str], parts_only: Sequence[str]) -> str:
+    """What goes, and what stays for its parts only."""
+    lines = [*removed, *(f"{name}: stays for parts that later ones need" for name in parts_only)]
+    lines.append(f"{len(removed)} file(s) to remove")
+    return "\n".join(printable(line) for line in lines)

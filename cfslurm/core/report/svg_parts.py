@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cfslurm.core.report.escapes import visible, xml
-from cfslurm.core.report.topology_view import Cell, Mark
+from cfslurm.core.report.topology_model import Cell, Mark
 
 _LETTER = (
     0.57  # mean width of a letter, in font sizes; measured with DejaVu Sans and Liberation Sans

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from cfslurm.core.report.escapes import dot, mermaid
 from cfslurm.core.report.gpu_links import Links
+from cfslurm.core.report.topology_model import Group, NodeBox, NodeMark, View
 from cfslurm.core.report.topology_text import SIGNS
-from cfslurm.core.report.topology_view import Group, NodeBox, NodeMark, View, folded
+from cfslurm.core.report.topology_view import folded
 from cfslurm.core.slurm.hostlist import fold
 
 _MOST_BOXES = 60

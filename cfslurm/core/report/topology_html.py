@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from cfslurm.core.report.escapes import xml
 from cfslurm.core.report.gpu_links import Links
+from cfslurm.core.report.topology_model import NodeBox, View
 from cfslurm.core.report.topology_svg import footnotes, topology_svg
-from cfslurm.core.report.topology_view import NodeBox, View
 
 _STYLE = """
 :root{color-scheme:light dark}

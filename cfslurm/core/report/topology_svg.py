@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cfslurm.core.report.escapes import xml
 from cfslurm.core.report.node_svg import node_picture
 from cfslurm.core.report.svg_parts import Block, cells, document, legend, rect, text
-from cfslurm.core.report.topology_view import Group, NodeBox, NodeMark, View
+from cfslurm.core.report.topology_model import Group, NodeBox, NodeMark, View
 
 _WIDTH = 1200.0
 _WIDE = 1600.0  # with tiles

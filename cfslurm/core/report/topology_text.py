@@ -7,14 +7,8 @@ from collections.abc import Iterator, Sequence
 from cfslurm.core.report.escapes import visible
 from cfslurm.core.report.gpu_links import Links
 from cfslurm.core.report.tables import columns, table
-from cfslurm.core.report.topology_view import (
-    Group,
-    Mark,
-    NodeBox,
-    NodeMark,
-    View,
-    folded,
-)
+from cfslurm.core.report.topology_model import Group, Mark, NodeBox, NodeMark, View
+from cfslurm.core.report.topology_view import folded
 from cfslurm.core.slurm.hostlist import fold
 
 SIGNS = {Mark.FREE: "□", Mark.USED: "■", Mark.SHARED: "◪", Mark.CLOSED: "☒"}

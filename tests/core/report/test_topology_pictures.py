@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from cfslurm.core.report.escapes import dot, mermaid, visible, xml
 from cfslurm.core.report.topology_graphs import topology_dot, topology_mermaid
 from cfslurm.core.report.topology_html import topology_html
+from cfslurm.core.report.topology_model import View
 from cfslurm.core.report.topology_svg import topology_svg
 from cfslurm.core.report.topology_text import topology_text
-from cfslurm.core.report.topology_view import View, view
+from cfslurm.core.report.topology_view import view
 from tests.builders import lab
 from tests.pictured import HOSTILE, hgx, hostile, large
 
