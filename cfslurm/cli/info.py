@@ -24,11 +24,13 @@ from cfslurm.cli.common import (
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, by_node: bool, asked: str | None, as_json: bool) -> None:
-    """Show partitions, GPU types, what is free now, and the limits that hold.
+    """Show partitions, GPU types, what is free now and next, reservations, licences and your limits.
 
     Slurm's answers are kept for some seconds, so that looking often costs it little.
     """
     from cfslurm.cli.output import note, print_json
+    from cfslurm.core.hardware.capacity import freeings
+    from cfslurm.core.hardware.limits import limits_of_user
     from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.report.cluster_table import gpu_rows, info_text, nodes_text
 
@@ -36,9 +38,19 @@ def command(ctx: click.Context, *, by_node: bool, asked: str | None, as_json: bo
     graph = context.harvest(freshness_of(asked, Freshness.LIMITS))
     read = age(graph, context)
     if as_json:
-        rows = graph.nodes if by_node else gpu_rows(graph)
         schema = "cfslurm.nodes/1" if by_node else "cfslurm.info/1"
-        print_json(schema, warnings=graph.warnings, age=read, cluster=graph.controller, rows=rows)
+        print_json(
+            schema,
+            warnings=graph.warnings,
+            age=read,
+            cluster=graph.controller,
+            rows=graph.nodes if by_node else gpu_rows(graph),
+            reservations=graph.reservations,
+            next_free=freeings(graph),
+            licenses=graph.licenses,
+            limits=limits_of_user(graph),
+            shares=graph.shares,
+        )
     else:
         note(read.text)
         click.echo(nodes_text(graph) if by_node else info_text(graph))

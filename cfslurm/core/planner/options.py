@@ -236,7 +236,7 @@ def _class_refusal(group: Group, node_class: NodeClass, gpus: int) -> str:
             f"its nodes have {node_class.real_memory_mib}"
         )
     if not node_class.free_cpus:
-        return "all of its nodes are down, drained or do not answer"
+        return "all of its nodes are down, drained, reserved or do not answer"
     return ""
 
 

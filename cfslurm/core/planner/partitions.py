@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cfslurm.core.hardware.classes import NodeClass
 from cfslurm.core.hardware.graph import HardwareGraph, Partition
+from cfslurm.core.hardware.limits import longest_job_s
 from cfslurm.core.slurm.units import human_seconds
 from cfslurm.core.workflow.groups import Group
 
@@ -15,7 +16,7 @@ from cfslurm.core.workflow.groups import Group
 class PartitionChoice:
     """The partitions to name in ``--partition``, or the reason why there is none.
 
-    ``max_time_s`` is the shortest of their time limits, None without a limit.
+    ``max_time_s`` is the shortest of their time limits and the user's own, None without a limit.
     """
 
     names: tuple[str, ...]
@@ -44,6 +45,15 @@ def choose_partitions(
         candidates = [p for p in candidates if p.is_preemptible] or candidates
     candidates.sort(key=lambda partition: (not partition.is_default, partition.name))
     limits = [p.max_time_s for p in candidates if p.max_time_s is not None]
+    longest = longest_job_s(graph, account)
+    if longest is not None:
+        if group.time_s > longest[0] and not group.can_resume:
+            reason = (
+                f"time {human_seconds(group.time_s)} is over the limit of {longest[1]} "
+                f"({human_seconds(longest[0])}); a session would let it go on"
+            )
+            return PartitionChoice(names=(), reason=reason)
+        limits.append(longest[0])
     return PartitionChoice(
         names=tuple(partition.name for partition in candidates),
         max_time_s=min(limits, default=None),
@@ -61,7 +71,14 @@ def _filters(
         ),
         (lambda p: p.is_up, lambda left: f"partition {_of(left)} is not up"),
         (
-            lambda p: not p.allow_accounts or (account or "") in p.allow_accounts,
+            lambda p: not p.needs_reservation,
+            lambda left: f"partition {_of(left)} takes only jobs with a reservation",
+        ),
+        (
+            lambda p: (
+                (not p.allow_accounts or (account or "") in p.allow_accounts)
+                and (account or "") not in p.deny_accounts
+            ),
             lambda left: f"partition {_of(left)} is not open to account {account or '(default)'}",
         ),
         (

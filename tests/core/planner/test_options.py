@@ -148,7 +148,7 @@ def test_nodes_that_take_no_jobs_bring_nothing(state: str, flags: tuple[str, ...
         TASK, graph([node("g", "gpu:a100_80:4", state=state, flags=flags)])
     )
     assert options == ()
-    assert any("down, drained or do not answer" in r.reason for r in rejected)
+    assert any("down, drained, reserved or do not answer" in r.reason for r in rejected)
 
 
 def test_partition_that_is_down_or_closed_to_the_account() -> None:
@@ -186,3 +186,15 @@ def test_dominated_way_is_dropped_with_the_better_one_named() -> None:
     options, rejected = options_of(_group(TASK), world)
     assert all(option.variant and option.variant.quantization == "awq" for option in options)
     assert any("acme/model-awq@awq on 1 GPU(s) is no worse" in r.reason for r in rejected)
+
+
+def test_partition_that_wants_a_reservation_or_shuts_the_account_out() -> None:
+    nodes = [node("g", "gpu:a100_80:4")]
+    by_reservation = replace(partition("gpu"), needs_reservation=True)
+    _, reserved = _options(TASK, graph(nodes, [by_reservation]))
+    shut = replace(partition("gpu"), deny_accounts=("lab-a",))
+    _, denied = _options(TASK, graph(nodes, [shut]), account="lab-a")
+    opened, _ = _options(TASK, graph(nodes, [shut]), account="lab-b")
+    assert any("takes only jobs with a reservation" in r.reason for r in reserved)
+    assert any("not open to account lab-a" in r.reason for r in denied)
+    assert opened
