@@ -102,6 +102,10 @@ def _family(
     names = tuple(dict.fromkeys((published.repo_id, model.repo)))
     if len(names) > 1:
         family.notes.append(f"{model.repo} is now {published.repo_id}")
+    if published.relation == "quantized" and published.bases:
+        family.notes.append(
+            f"{published.repo_id} is quantized from {published.bases[0]}: name that to see all variants"
+        )
     if model.variant is not None and "/" in model.variant:
         wanted = model.variant
         if wanted not in names:

@@ -98,6 +98,30 @@ def test_an_old_name_leads_to_the_new_one(fake_hub: FakeHub) -> None:
     assert len(found.variants) == 7
 
 
+def test_who_names_a_quantized_repository_is_told_of_its_base(fake_hub: FakeHub) -> None:
+    found = entry(fake_hub, Model(repo="quantco/tiny-AWQ"))
+    assert ids(found) == ["quantco/tiny-AWQ@awq"]
+    assert found.notes == (
+        "quantco/tiny-AWQ is quantized from acme/tiny: name that to see all variants",
+    )
+
+
+def test_what_is_called_like_the_model_is_found_without_a_relation(hub_root: Path) -> None:
+    hub = FakeHub(hub_root)
+    for name, card in (("acme/tiny-FP8", {}), ("quantco/tiny-AWQ", {"base_model": "acme/other"})):
+        hub.repositories[name] = replace(hub.repositories[name], card=card)
+    hub.repositories["RedHatAI/tiny-quantized-FP8"] = replace(
+        hub.repositories["acme/tiny-FP8"], id="RedHatAI/tiny-quantized-FP8"
+    )
+    found = ids(entry(hub, TINY))
+    assert "acme/tiny-FP8@fp8" in found  # by its own organization
+    assert "RedHatAI/tiny-quantized-FP8@fp8" in found  # by a trusted quantizer
+    assert "quantco/tiny-AWQ@awq" not in found  # names another model
+    policy = ModelPolicy(quantizers=("quantco",))
+    taken = catalogue(hub, {"m": TINY}, policy=policy).models["m"]
+    assert "RedHatAI/tiny-quantized-FP8@fp8" not in ids(taken)
+
+
 def test_only_what_is_allowed(fake_hub: FakeHub) -> None:
     found = entry(fake_hub, Model(repo="acme/tiny", allow=("awq", "gptq")))
     assert ids(found) == ["quantco/tiny-AWQ@awq", "quantco/tiny-GPTQ@gptq"]

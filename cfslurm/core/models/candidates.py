@@ -24,6 +24,7 @@ from cfslurm.core.models.quantization import NOT_QUANTIZED, Quantization, read_q
 from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import Architecture, ModelFile, Variant
 
+_NOT_COMPARED = "it could not be compared with the base model, whose configuration cannot be read"
 _TEMPLATE_DIFFERS = "its chat template is not that of the base model"
 
 
@@ -132,6 +133,8 @@ def _described(
     if quantization == NOT_QUANTIZED and not is_base and not base.is_quantized:
         return Refusal("it is not quantized, although it says so")
     notes = ["the code in its repository is left out"] if has_code(config) else []
+    if isinstance(base.architecture, Refusal) and contents.record.repo_id != base.repo_id:
+        notes.append(_NOT_COMPARED)
     if base.template and contents.template not in ("", base.template):
         notes.append(_TEMPLATE_DIFFERS)
     variant = _variant(contents, quantization, files, architecture)
@@ -165,6 +168,7 @@ def _gguf(contents: Contents, group: GgufGroup, base: BaseModel) -> tuple[str, V
     others = projectors(contents.files) if sees else ()
     notes = (
         note,
+        _NOT_COMPARED if isinstance(base.architecture, Refusal) else "",
         _TEMPLATE_DIFFERS if base.template and template not in ("", base.template) else "",
         f"the projector {others[0][:80]} is left out: it reads text only" if others else "",
     )
@@ -239,4 +243,7 @@ def _with_headers(
         bits=quantization.bits,
         num_hidden_layers=variant.architecture.num_hidden_layers,
     )
-    return replace(variant, weights=weights)
+    shape = variant.architecture
+    if shape.parameters is None:
+        shape = replace(shape, parameters=weights.parameters)
+    return replace(variant, weights=weights, architecture=shape)

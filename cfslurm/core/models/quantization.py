@@ -13,6 +13,7 @@ from cfslurm.core.documents import Json
 from cfslurm.core.models.refusal import Refusal
 
 _LARGEST_GROUP = 65536
+_NVFP4_GROUP = 16  # part of the format. Source: NVIDIA, "Introducing NVFP4"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +132,15 @@ def _modelopt_file(content: Json) -> Quantization | Refusal:
 
 
 def _modelopt(settings: Mapping[str, Json]) -> Quantization | Refusal:
+    nested = settings.get("quantization")  # a config.json that repeats hf_quant_config.json
+    if isinstance(nested, dict):
+        settings = nested
     algorithm = settings.get("quant_algo")
     match algorithm:
         case "FP8":
             return Quantization(family="fp8", bits=8)
         case "NVFP4":
-            size = _group(settings.get("group_size"))
+            size = _group(settings.get("group_size")) or _NVFP4_GROUP
             return Quantization(family="nvfp4", group_size=size, bits=4)
         case _:
             return Refusal(f"ModelOpt's {str(algorithm)[:40]!r} is not supported")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cfslurm.core.documents import Json
 from cfslurm.core.models.candidates import BaseModel, Contents
@@ -282,6 +284,10 @@ def test_gguf_has_its_own_architecture_where_the_base_tells_none() -> None:
     assert variant.architecture.num_hidden_layers == 2
     assert variant.architecture.head_dim == 16
     assert "GGUF header" in variant.architecture.assumed
+    assert variant.architecture.parameters == 900
+    assert variant.notes == (
+        "it could not be compared with the base model, whose configuration cannot be read",
+    )
     assert reasons(ggufs("x-Q8_0.gguf", numbers={"block_count": 2}), base) == [
         "its GGUF header has no embedding_length"
     ]
@@ -357,6 +363,7 @@ def test_policy_comes_first() -> None:
 def test_a_quantized_child_does_not_need_the_base() -> None:
     (variant,) = taken(contents(config={**CONFIG, **AWQ}), read_base(contents(RECORD)))
     assert variant.architecture.parameters is None
+    assert "could not be compared" in variant.notes[0]
 
 
 def test_a_repository_may_hold_both_formats() -> None:
@@ -407,3 +414,59 @@ def test_what_the_workflow_wants(model: Model) -> None:
 
 def test_only_files_that_are_there_are_read() -> None:
     assert documents_to_read(files("config.json", "README.md")) == ("config.json",)
+
+
+KEYS = ("hidden_size", "num_hidden_layers", "quantization_config", "quant_method", "bits", "text_config",
+        "auto_map", "model_type", "weight_map", "quantization", "config_groups", "weights", "format")  # fmt: skip
+WILD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(
+        ["fp8", "awq", "compressed-tensors", "model.safetensors", "x"]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+HEADERS = st.sampled_from(
+    [WeightsHeader(rows=()), Refusal("damaged"), gguf_header(), gguf_header(kind="adapter")]
+)
+NAMES = st.sampled_from(
+    ["config.json", "model.safetensors", "model.safetensors.index.json", "hf_quant_config.json",
+     "x-Q8_0.gguf", "x-00001-of-00002.gguf", "mmproj-F16.gguf", "../x.safetensors", "a/b.gguf"]
+)  # fmt: skip
+
+
+def check_wild(
+    paths: list[str], documents: dict[str, Json], headers: dict[str, WeightsHeader | Refusal]
+) -> None:
+    """Whatever a repository holds, each of its variants is taken whole or refused with a reason."""
+    config = documents.get("config.json")
+    if isinstance(config, dict):
+        documents = {**documents, "config.json": {**CONFIG, **config}}
+    found = Contents(record=CHILD, files=files(*paths), documents=documents, headers=headers)
+    for base in (BASE, read_base(found)):
+        variants, rejected = variants_of(found, base=base, model=MODEL, standards=STANDARDS)
+        assert variants or rejected
+        assert all(variant.weights_bytes > 0 for variant in variants)
+        assert all(entry.reason for entry in rejected)
+
+
+WILD_REPOSITORY = given(
+    paths=st.lists(NAMES, unique=True),
+    documents=st.dictionaries(NAMES, WILD),
+    headers=st.dictionaries(NAMES, HEADERS),
+)
+
+
+@WILD_REPOSITORY
+def test_no_repository_breaks_it(
+    paths: list[str], documents: dict[str, Json], headers: dict[str, WeightsHeader | Refusal]
+) -> None:
+    check_wild(paths, documents, headers)
+
+
+@pytest.mark.soak
+@WILD_REPOSITORY
+@settings(max_examples=30_000, deadline=None)
+def test_no_repository_breaks_it_at_length(
+    paths: list[str], documents: dict[str, Json], headers: dict[str, WeightsHeader | Refusal]
+) -> None:
+    check_wild(paths, documents, headers)

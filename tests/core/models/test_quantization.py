@@ -48,6 +48,8 @@ def compressed(kind: str, bits: int, *, activations: Json = None, **weights: Jso
         ({"quant_method": "mxfp4", "modules_to_not_convert": []}, "mxfp4", 0, 4),
         ({"quant_method": "modelopt", "quant_algo": "FP8"}, "fp8", 0, 8),
         ({"quant_method": "modelopt", "quant_algo": "NVFP4", "group_size": 16}, "nvfp4", 16, 4),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "nvfp4", 16, 4),
+        ({"quant_method": "modelopt", "quantization": {"quant_algo": "FP8"}}, "fp8", 0, 8),
         (compressed("float-quantized", 8, activations={"num_bits": 8}), "fp8", 0, 8),
         (compressed("float-quantized", 8, block_structure=[128, 128]), "fp8", 128, 8),
         (compressed("int-quantized", 8, activations={"num_bits": 8}), "int8", 0, 8),
