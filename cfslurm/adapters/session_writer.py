@@ -14,13 +14,14 @@ from cfslurm.adapters.session_claims import close_claim, holder_of
 from cfslurm.adapters.session_folder import Newest
 from cfslurm.adapters.session_io import access_of, link_new, list_folder, temporary_file
 from cfslurm.adapters.session_journal import Journal, JournalBrokenError
+from cfslurm.adapters.session_pruning import Pruner
 from cfslurm.core.documents import Json
 from cfslurm.core.session import journal, layout
-from cfslurm.core.session.about import About, Stamp
+from cfslurm.core.session.about import Stamp
 from cfslurm.core.session.claims import Claim, superseded
 from cfslurm.core.session.content import Content
-from cfslurm.core.session.layout import Damage, GenerationId
-from cfslurm.core.session.retention import Keep, kept, pruning
+from cfslurm.core.session.layout import GenerationId
+from cfslurm.core.session.retention import Keep
 from cfslurm.core.session.trailer import Trailer
 from cfslurm.errors import SessionError
 
@@ -41,7 +42,7 @@ class SessionWriter:
         self._access = access_of(folder)
         self._parent = ""
         self._last = GenerationId(claim.epoch, 0)
-        self._abouts: dict[GenerationId, About | None] = {}
+        self._pruner = Pruner(folder, store.key)
         self._journal: Journal | None = None
         if parent is not None:
             self._go_on_from(parent)
@@ -50,7 +51,7 @@ class SessionWriter:
         loaded = parent.loaded
         self._parent = f"{loaded.trailer.id.file_name}:{loaded.trailer.digest.hex()}"
         self._last = GenerationId(self.claim.epoch, loaded.trailer.id.generation)
-        self._abouts[loaded.trailer.id] = loaded.about
+        self._pruner.learn(loaded.about)
         if loaded.trailer.is_sealed == (self._store.key is not None):
             self._store.learn(loaded.about, loaded.content)
 
@@ -116,55 +117,17 @@ class SessionWriter:
             raise
         sync_folder(self._folder)
         learn()
-        self._abouts[stamp.id] = about
+        self._pruner.learn(about)
         return trailer
 
     def prune(self) -> None:
         """Remove generations and journals that are too old; what cannot be removed stays."""
         with contextlib.suppress(OSError):
-            listing = list_folder(self._folder)
-            stay = kept(
-                (which for which in listing.generations if which <= self._last),
-                self._times(listing),
-                self._keep,
-            )
-            plan = pruning(listing, self._last, stay=stay, needed=self._needed(listing, stay))
-            for name in plan.remove:
-                (self._folder / name).unlink(missing_ok=True)
-            for which in plan.demote:
-                (self._folder / which.file_name).rename(self._folder / which.parts_name)
-            for which in self._abouts.keys() - set(listing.generations):
-                del self._abouts[which]
+            self._pruner.prune(self._pruner.plan(self._last, self._keep))
 
-    def _times(self, listing: layout.Listing) -> dict[GenerationId, str]:
-        if not (self._keep.hourly or self._keep.daily):
-            return {}
-        abouts = {which: self._about(which) for which in listing.generations}
-        return {which: about.stamp.saved_at for which, about in abouts.items() if about}
-
-    def _needed(
-        self, listing: layout.Listing, stay: frozenset[GenerationId]
-    ) -> frozenset[GenerationId]:
-        """The files that the generations that stay refer to; all, if one of them cannot be read."""
-        needed: set[GenerationId] = set()
-        for which in (*stay, *(w for w in listing.generations if w > self._last)):
-            about = self._about(which)
-            if about is None:
-                return frozenset((*listing.generations, *listing.holders))
-            needed |= about.holders
-        return frozenset(needed)
-
-    def _about(self, which: GenerationId) -> About | None:
-        """What a generation says of itself; None if it cannot be read."""
-        if which not in self._abouts:
-            from cfslurm.adapters.session_load import read_head
-
-            try:
-                head = read_head(self._folder / which.file_name, self._store.key)
-            except (OSError, SessionError):
-                return None
-            self._abouts[which] = None if isinstance(head, Damage) else head.about
-        return self._abouts[which]
+    def come_from(self, origin: str) -> None:
+        """Say where the first generation comes from, if that is another session: file name and digest."""
+        self._parent = origin
 
     def commit(self, change: journal.Change) -> None:
         """Append a change to the journal; when this returns, it survives a crash.

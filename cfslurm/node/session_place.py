@@ -43,6 +43,15 @@ def find_place(environment: Environment, name: str | None, directory: str | Path
     else:
         label = name or environment.get("CFSLURM_SESSION") or ""
         folder = environment.directory / (directory or "sessions") / label
+    return place_of(environment, folder, label)
+
+
+def place_of(environment: Environment, folder: Path, label: str) -> Place:
+    """A place, with everything that the environment says of sessions.
+
+    Raises:
+        SessionError: a bad name, a variable that makes no sense, or no key where one is named.
+    """
     if not layout.is_label(label):
         raise SessionError(
             f"{label!r} is no name of a session",

@@ -43,6 +43,7 @@ KEEP = 3
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _EPOCH = re.compile(r"epoch-(\d{4,9})(\.closed)?")
 _GENERATION = re.compile(r"([gjp])(\d{4,9})-(\d{12})\.(h5|log)")
+_ROUND_MARK = re.compile(r"r\d{12}-a\d{6}-g(\d{4,9})-(\d{12})")
 _TEMPORARY = re.compile(r"\.tmp-(\d{4,9})-[0-9a-f]{1,64}")
 
 
@@ -91,7 +92,10 @@ def is_label(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What lies in a session's folder, each in ascending order; strange files are passed over."""
+    """What lies in a session's folder, each in ascending order; strange files are passed over.
+
+    ``marked`` are generations that a gang may have to go back to: see `cfslurm.core.session.rounds`.
+    """
 
     epochs: tuple[int, ...] = ()
     closed: frozenset[int] = frozenset()
@@ -99,6 +103,7 @@ class Listing:
     journals: tuple[GenerationId, ...] = ()
     holders: tuple[GenerationId, ...] = ()
     temporary: tuple[tuple[int, str], ...] = ()
+    marked: frozenset[GenerationId] = frozenset()
 
     @property
     def newest_epoch(self) -> int:
@@ -112,6 +117,7 @@ def read_listing(names: Iterable[str]) -> Listing:
     epochs: set[int] = set()
     closed: set[int] = set()
     temporary: list[tuple[int, str]] = []
+    marked: set[GenerationId] = set()
     found: dict[str, list[GenerationId]] = {"g": [], "j": [], "p": []}
     for name in names:
         if match := _EPOCH.fullmatch(name):
@@ -120,6 +126,8 @@ def read_listing(names: Iterable[str]) -> Listing:
             which = GenerationId(int(match[2]), int(match[3]))
             if name in (which.file_name, which.journal_name, which.parts_name):
                 found[match[1]].append(which)
+        elif match := _ROUND_MARK.fullmatch(name):
+            marked.add(GenerationId(int(match[1]), int(match[2])))
         elif match := _TEMPORARY.fullmatch(name):
             temporary.append((int(match[1]), name))
     return Listing(
@@ -129,6 +137,7 @@ def read_listing(names: Iterable[str]) -> Listing:
         journals=tuple(sorted(found["j"])),
         holders=tuple(sorted(found["p"])),
         temporary=tuple(sorted(temporary)),
+        marked=frozenset(marked),
     )
 
 

@@ -131,6 +131,10 @@ class Events(Sequence[Any]):
             return [self._decoded(number) for number in numbers]
         return self._decoded(numbers)
 
+    def lines(self) -> Iterator[bytes]:
+        """The events as they are stored, each as JSON."""
+        return self._log.lines()
+
     def _decoded(self, number: int) -> Any:
         return values.decode(values.from_bytes(self._log.line(number)))
 
