@@ -7,12 +7,14 @@ from cfslurm.adapters.validated import adapter
 from cfslurm.adapters.workflow_file import workflow_schema
 from cfslurm.core.documents import Json
 from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.hardware.probe import NodeProbe
 from cfslurm.core.models.variants import ModelCatalog
 from cfslurm.core.planner.plan import Plan
 from cfslurm.core.render.submission import Submission
 
 _DOCUMENTS = {
     "hardware": HardwareGraph,
+    "probe": NodeProbe,
     "catalog": ModelCatalog,
     "plan": Plan,
     "submission": Submission,
@@ -20,7 +22,7 @@ _DOCUMENTS = {
 
 
 def schema(name: str) -> Json:
-    """The schema of a document by name: workflow, site, hardware, catalog, plan or submission."""
+    """The schema of a document by name: workflow, site, hardware, probe, catalog, plan or submission."""
     if name == "workflow":
         return workflow_schema()
     if name == "site":

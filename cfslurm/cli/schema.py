@@ -6,7 +6,7 @@ import json
 
 import click
 
-_NAMES = ("workflow", "site", "hardware", "catalog", "plan", "submission")
+_NAMES = ("workflow", "site", "hardware", "probe", "catalog", "plan", "submission")
 
 
 @click.command(

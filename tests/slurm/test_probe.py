@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -196,6 +197,20 @@ def test_mistakes_on_the_command_line(user: User, probe: Callable[..., Any]) -> 
     assert (done.returncode, "no partition 'night'" in done.stderr) == (2, True)
     done = probe("--gpus", "all")
     assert (done.returncode, "--gpus belongs to --probe" in done.stderr) == (2, True)
+
+
+def test_ctrl_c_leaves_nothing_in_the_queue(user: User, probe: Callable[..., Any]) -> None:
+    busy = user.slurm.submit("--gres=gpu:a100_80:4", "--nodelist=a100-1", script="sleep 120")
+    user.eventually(lambda: user.slurm.job_state(busy) == "RUNNING")
+    command = [sys.executable, "-I", "-m", "cfslurm.cli", "harvest", "--probe", "--gpus", "all"]
+    env = {**user.slurm.env, "CFSLURM_RUNS": str(user.runs), **user.variables}
+    with subprocess.Popen(
+        command, env=env, cwd=user.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as client:
+        user.eventually(lambda: any(name.endswith(".a100-1") for name in user.jobs()))
+        client.send_signal(signal.SIGINT)
+        assert client.wait(30) == 130
+    assert [name for name in user.jobs() if name.startswith("probe-")] == []
 
 
 def test_what_a_killed_client_left_is_ended_and_used(user: User, probe: Callable[..., Any]) -> None:

@@ -206,7 +206,7 @@ def card_of(gpu: ProbedGpu, catalogue: GpuCatalogue) -> GpuFacts:
     doubt = (
         ""
         if name or len(alike) == 1
-        else f"by its chip one of {', '.join(one.key for one in alike)}"
+        else f"by its chip one of {', '.join(sorted(one.key for one in alike))}"
     )
     return replace(
         card,
