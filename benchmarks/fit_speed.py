@@ -41,7 +41,7 @@ _HUBER = 1.5
 _STEP = 1e-4
 NO_SPREAD = Spread(same=0.0, engine=0.0, other=0.0)
 # parameter: where it starts, and how far that may be off (standard deviation of its logarithm)
-_BASE: Mapping[str, tuple[float, float]] = {
+BASE: Mapping[str, tuple[float, float]] = {
     "weight_read": (0.75, 0.3),
     "kv_read": (0.9, 0.3),
     "prefill": (0.7, 0.3),
@@ -93,7 +93,7 @@ class Factor:
     def expected(self) -> float:
         """Its value before any row is seen."""
         if self.key == _key():
-            return _BASE[self.parameter][0]
+            return BASE[self.parameter][0]
         return _EXPECTED.get((self.parameter, self.key.dtype), 1.0)
 
     @property
@@ -101,7 +101,7 @@ class Factor:
         """How far its logarithm may be off."""
         names = tuple(name for name in SpeedKey.__slots__ if getattr(self.key, name))
         if not names:
-            return _BASE[self.parameter][1]
+            return BASE[self.parameter][1]
         return dict(_LEVELS[self.parameter])[names]
 
 

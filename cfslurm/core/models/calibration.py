@@ -8,7 +8,7 @@ what the level above says; n samples with median m move it from the mean above, 
 Source: Gelman et al., Bayesian Data Analysis, 3rd edition, equations 2.10 to 2.12 (normal data with
 known variance), applied level by level; the median in place of the mean, so that less than half of wrong
 samples move it little. Levels: an engine on a GPU type of a cluster, a variant there, a piece of work
-with it. Each sample counts at one level only: where it is nearest.
+wherever it ran, that work there. Each sample counts at one level only: where it is nearest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from statistics import median
 _BETWEEN_WORKS = 0.4  # two pieces of work with the same variant: their token counts are guesses
 _OF_A_VARIANT = 0.1  # a variant against others of its engine and GPU
 _OF_A_WORK = 0.8  # a piece of work against what its token counts say
+_BETWEEN_PLACES = 0.3  # the same work with another variant or on other GPUs
 _BETWEEN_RUNS = 0.1  # two runs of the same work
 _MOST_RUNS = 20  # the newest of a piece of work; older ones knew an older engine
 _MOST_RATIO = 30.0  # beyond this something else was measured than what was predicted
@@ -93,7 +94,7 @@ class Correction:
     """By what to multiply a prediction, and how far the result may be off.
 
     ``spread`` is the standard deviation of its logarithm. ``samples`` counts all that had a say,
-    ``history`` those of this very work.
+    ``history`` those of this very work: runs of it there, else other places where it ran.
     """
 
     factor: float
@@ -118,28 +119,53 @@ class Calibration:
         also by what else ran with the same engine on the same kind of GPU.
         """
         known = [o for o in self.observations if o.quantity is quantity and o.is_believable]
-        mine = self._of_the_work(known, subject)
-        physics = [o for o in known if o.basis is Basis.PHYSICS and o.subject.work != subject.work]
-        near: list[float] = []
-        far: list[float] = []
-        if basis is Basis.PHYSICS and subject.engine:
-            here = [o for o in physics if _is_same_place(o.subject, subject)]
-            near = self._units([o for o in here if o.subject.variant == subject.variant])
-            far = self._units([o for o in here if o.subject.variant != subject.variant])
+        own = [o for o in known if o.subject.work == subject.work and o.user == self.user]
+        mine = self._newest([o for o in own if o.subject == subject])
+        places = self._of_places([o for o in own if _is_elsewhere(o.subject, subject)])
+        near, far = self._of_others(known, subject, basis)
         mean, variance = _updated(0.0, spread**2, far, _BETWEEN_WORKS)
         mean, variance = _updated(
             mean, variance + _drift(near, _OF_A_VARIANT), near, _BETWEEN_WORKS
         )
-        mean, variance = _updated(mean, variance + _drift(mine, _OF_A_WORK), mine, _BETWEEN_RUNS)
-        samples = len(far) + len(near) + len(mine)
+        told_of_work = places or mine
+        variance += _drift(told_of_work, _OF_A_WORK)
+        mean, variance = _updated(mean, variance, places, _BETWEEN_PLACES)
+        if places:
+            variance += _drift(mine, _BETWEEN_PLACES)
+        mean, variance = _updated(mean, variance, mine, _BETWEEN_RUNS)
+        samples = len(far) + len(near) + len(places) + len(mine)
         wide = sqrt(variance + _BETWEEN_RUNS**2) if samples else spread
-        return Correction(factor=exp(mean), spread=wide, samples=samples, history=len(mine))
+        return Correction(
+            factor=exp(mean), spread=wide, samples=samples, history=len(mine) or len(places)
+        )
 
-    def _of_the_work(self, known: Sequence[Observation], subject: Subject) -> list[float]:
-        """The newest runs of the same work of this user with the same variant on the same GPUs."""
-        own = [o for o in known if o.subject == subject and o.user == self.user]
-        own.sort(key=lambda o: (o.at, o.run))
-        return [o.log_ratio for o in own[-_MOST_RUNS:]]
+    def _of_others(
+        self, known: Sequence[Observation], subject: Subject, basis: Basis
+    ) -> tuple[list[float], list[float]]:
+        """Other work with the same engine on the same kind of GPU: with this variant, with others."""
+        if basis is not Basis.PHYSICS or not subject.engine:
+            return [], []
+        here = [
+            o
+            for o in known
+            if o.basis is Basis.PHYSICS
+            and o.subject.work != subject.work
+            and _is_same_place(o.subject, subject)
+        ]
+        near = self._units([o for o in here if o.subject.variant == subject.variant])
+        far = self._units([o for o in here if o.subject.variant != subject.variant])
+        return near, far
+
+    def _newest(self, observations: Sequence[Observation]) -> list[float]:
+        ordered = sorted(observations, key=lambda o: (o.at, o.run))
+        return [o.log_ratio for o in ordered[-_MOST_RUNS:]]
+
+    def _of_places(self, observations: Sequence[Observation]) -> list[float]:
+        """One number for each variant and kind of GPU that the same work has run with."""
+        by_place: dict[tuple[str, ...], list[Observation]] = {}
+        for o in observations:
+            by_place.setdefault(_cells(o), []).append(o)
+        return [median(self._newest(found)) for _, found in sorted(by_place.items())]
 
     def _units(self, observations: Iterable[Observation]) -> list[float]:
         """One number for each piece of own work, and one for each other user."""
@@ -152,6 +178,10 @@ class Calibration:
 
 def _is_same_place(one: Subject, other: Subject) -> bool:
     return (one.cluster, one.gpu, one.engine) == (other.cluster, other.gpu, other.engine)
+
+
+def _is_elsewhere(one: Subject, other: Subject) -> bool:
+    return one.cluster == other.cluster and one != other
 
 
 def _drift(samples: Sequence[float], deviation: float) -> float:

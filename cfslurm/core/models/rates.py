@@ -53,6 +53,24 @@ class Range:
         wide = exp(DEVIATIONS * spread)
         return cls(low=likely / wide, likely=likely, high=likely * wide)
 
+    def __str__(self) -> str:
+        return f"{digits(self.low)}-{digits(self.high)}"
+
+    def rounded(self) -> Range:
+        """Three digits: more than a prediction knows, and the same on every machine."""
+        low, likely, high = (float(f"{value:.3g}") for value in (self.low, self.likely, self.high))
+        return Range(low=low, likely=likely, high=high)
+
+
+def digits(value: float) -> str:
+    """Three digits, without an exponent.
+
+    >>> digits(1062.4), digits(48.123), digits(0.5)
+    ('1060', '48.1', '0.5')
+    """
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:g}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:

@@ -168,9 +168,9 @@ def _source(work: Work | None, found: Rates, correction: Correction) -> str:
 def _with_history(text: str, correction: Correction) -> str:
     """What else had a say."""
     if correction.history:
-        runs = "run" if correction.history == 1 else "runs"
-        return f"{text}; x{correction.factor:.2f} from {correction.history} {runs} of this work"
+        return (
+            f"{text}; x{correction.factor:.2f} by the history of this work ({correction.history})"
+        )
     if correction.samples:
-        samples = "sample" if correction.samples == 1 else "samples"
-        return f"{text}; x{correction.factor:.2f} from {correction.samples} {samples} of like work"
+        return f"{text}; x{correction.factor:.2f} by other work of its kind ({correction.samples})"
     return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cfslurm.core.models.rates import Range
 from cfslurm.core.models.speed import Uncorrected
 from cfslurm.core.planner.options import Option
 from cfslurm.core.planner.plan import Choice, Rejected
@@ -49,7 +48,7 @@ def _whole_items(options: Sequence[Option], values: Mapping[str, float]) -> dict
 def _choice(
     option: Option, items: int, taken: Sequence[Option], possible: Sequence[Option]
 ) -> Choice:
-    fit = option.fit
+    fit, rate = option.fit, option.speed.tokens_per_s
     return Choice(
         group=option.group.key,
         model=option.group.model_name,
@@ -65,7 +64,7 @@ def _choice(
         item_s=round(option.item_s, 3),
         item_low_s=round(option.speed.item_s.low, 3),
         item_high_s=round(option.speed.item_s.high, 3),
-        tokens_per_s=_rounded(option.speed.tokens_per_s),
+        tokens_per_s=rate.rounded() if rate else None,
         samples=option.speed.samples,
         uncorrected=_uncorrected(option),
         time_limit_s=option.time_limit_s,
@@ -78,14 +77,6 @@ def _choice(
         why=_why(option, taken, possible),
         source=option.speed.source,
     )
-
-
-def _rounded(rate: Range | None) -> Range | None:
-    """Three digits say more than a prediction knows; they keep the plan the same everywhere."""
-    if rate is None:
-        return None
-    low, likely, high = (float(f"{value:.3g}") for value in (rate.low, rate.likely, rate.high))
-    return Range(low=low, likely=likely, high=high)
 
 
 def _uncorrected(option: Option) -> Uncorrected:

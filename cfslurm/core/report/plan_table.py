@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
+from cfslurm.core.models.rates import digits
 from cfslurm.core.planner.plan import Choice, Plan, Rejected
 from cfslurm.core.report.tables import table
 from cfslurm.core.slurm.units import human_bytes, human_seconds
@@ -81,7 +82,7 @@ def _chosen_row(choice: Choice) -> Sequence[object]:
         choice.items,
         human_seconds(choice.item_s),
         f"{human_seconds(choice.item_low_s)}-{human_seconds(choice.item_high_s)}",
-        f"{choice.tokens_per_s.likely:.3g}" if choice.tokens_per_s else "-",
+        digits(choice.tokens_per_s.likely) if choice.tokens_per_s else "-",
         memory,
         f"{choice.quality:g}" if choice.variant else "-",
         choice.why,
@@ -196,7 +197,7 @@ def _speed(choice: Choice) -> str:
     if choice.tokens_per_s is not None:
         rate = choice.tokens_per_s
         lines.append(
-            f"speed        {rate.low:.3g} to {rate.high:.3g} tok/s  "
-            f"while decoding, {rate.likely:.3g} likely"
+            f"speed        {digits(rate.low)} to {digits(rate.high)} tok/s  "
+            f"while decoding, {digits(rate.likely)} likely"
         )
     return "".join(f"\n    {line}" for line in lines)

@@ -177,3 +177,19 @@ def test_a_line_that_is_damaged_or_lies_is_left_out_alone(line: str) -> None:
     found = read_lines([line, line_of(ONE), "", " "], user="ada")
     assert found.observations == (ONE,)
     assert found.refused == 1
+
+
+def test_the_same_work_on_other_gpus_moves_it_more_than_other_work_and_less_than_itself() -> None:
+    elsewhere = _runs(300.0, subject=replace(HERE, gpu="l4"))
+    other = _runs(300.0, subject=replace(HERE, work="w/other"))
+    at_home = _runs(300.0)
+    assert _correct(*other).factor < _correct(*elsewhere).factor < _correct(*at_home).factor
+    assert _correct(*elsewhere).factor > 2
+
+
+def test_a_run_there_counts_more_than_runs_elsewhere() -> None:
+    elsewhere = tuple(
+        replace(ONE, run=f"e-{n}", measured=300.0, subject=replace(HERE, gpu=gpu))
+        for n, gpu in enumerate(("l4", "t4", "a10"))
+    )
+    assert _correct(*elsewhere, *_runs(100.0)).factor == pytest.approx(1.0, abs=0.15)
