@@ -90,6 +90,23 @@ def read_newest(folder: Path, key: Key | None = None) -> Newest | None:
     )
 
 
+def read_at(folder: Path, which: GenerationId, key: Key | None = None) -> Newest:
+    """Read one generation as it was saved, with the results of all steps that were recorded since.
+
+    Raises:
+        SessionError: it is damaged, or not ours to read.
+        OSError: something cannot be read now.
+    """
+    found = read_one(folder / which.file_name, key)
+    if isinstance(found, Damage):
+        raise SessionError(
+            f"session {folder.name}: {which.file_name} is damaged: {found.reason}",
+            remedy="Remove the marks of its round (r*) here: the gang then goes back one round more.",
+        )
+    steps, _ = _read_journals(folder, list_folder(folder), which, key, [])
+    return Newest(loaded=found, steps=steps, commits=(), warnings=())
+
+
 def _read_newest(folder: Path, listing: Listing, key: Key | None) -> Newest | None:
     warnings: list[str] = []
     for which in reversed(listing.generations):

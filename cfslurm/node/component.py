@@ -7,14 +7,15 @@ from tempfile import TemporaryDirectory
 
 from cfslurm.adapters.environment import Environment
 from cfslurm.core.run.manifest import ComponentEntry, GangEntry
-from cfslurm.core.run.names import GANGS
+from cfslurm.core.run.names import GANGS, SESSIONS
 from cfslurm.core.run.outcomes import Event
 from cfslurm.node.attempt import DONE, REQUEUE, load_manifest, run_program, take_result
 from cfslurm.node.interrupts import Interrupts
 from cfslurm.node.outcome_file import OutcomeFile
 from cfslurm.node.place import find_place
-from cfslurm.node.rendezvous import free_port, meet
-from cfslurm.node.surroundings import Here, surroundings, with_peers
+from cfslurm.node.rendezvous import Card, free_port, meet, met_before, starts_of
+from cfslurm.node.session_rounds import Together, marked
+from cfslurm.node.surroundings import Here, surroundings, with_peers, with_rounds
 from cfslurm.ports import Clock
 
 
@@ -54,15 +55,34 @@ def run_component(
             entry=entry,
             session=f"{entry}.{replica}.{name}",
         )
+        everybody = [part.name for part in gang.components]
+        before = met_before(run / GANGS / job_key, attempt=place.attempt, everybody=everybody)
+        starts = starts_of(before)
+        sessions = {
+            part.name: run / SESSIONS / f"{entry}.{replica}.{part.name}"
+            for part in gang.components
+            if part.program.is_coordinated
+        }
         with free_port() as holder:
-            peers = meet(
+            cards = meet(
                 run / GANGS / job_key / str(place.attempt),
                 me=name,
-                address=(place.address, holder.getsockname()[1]),
-                everybody=[part.name for part in gang.components],
+                card=Card(
+                    host=place.address,
+                    port=holder.getsockname()[1],
+                    rounds=tuple(marked(sessions[name], starts)) if name in sessions else None,
+                ),
+                everybody=everybody,
                 clock=clock,
             )
-        around = with_peers(around, component=name, replica=replica, peers=peers)
+        addresses = {peer: (card.host, card.port) for peer, card in cards.items()}
+        around = with_peers(around, component=name, replica=replica, peers=addresses)
+        if name in sessions:
+            together = Together(
+                starts=(*starts, *starts_of({place.attempt: cards})),
+                peers=tuple(path for peer, path in sessions.items() if peer != name),
+            )
+            around = with_rounds(around, together.text())
         outcome.tell(Event.START, item=0)
         ended = run_program(component.program, around, interrupts, clock=clock, spare=False)
         result = take_result(Path(temporary))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cfslurm.adapters.files import write_atomic
+from cfslurm.core.session.rounds import Start, common
 from cfslurm.errors import SetupError
 from cfslurm.ports import Clock
 
@@ -23,19 +26,28 @@ def free_port() -> socket.socket:
     return holder
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What a component says of itself: where it listens, and which rounds its session has.
+
+    ``rounds`` is None without a coordinated session.
+    """
+
+    host: str
+    port: int
+    rounds: tuple[int, ...] | None = None
+
+
 def meet(
-    folder: Path, *, me: str, address: tuple[str, int], everybody: Sequence[str], clock: Clock
-) -> dict[str, tuple[str, int]]:
-    """Say where I am and wait until all have said so: the barrier before the start.
+    folder: Path, *, me: str, card: Card, everybody: Sequence[str], clock: Clock
+) -> dict[str, Card]:
+    """Say who I am and wait until all have said so: the barrier before the start.
 
     Raises:
         SetupError: somebody did not come within five minutes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    host, port = address
-    write_atomic(
-        folder / f"{me}.json", json.dumps({"host": host, "port": port}).encode(), mode=0o600
-    )
+    write_atomic(folder / f"{me}.json", json.dumps(asdict(card)).encode(), mode=0o600)
     deadline = clock.monotonic() + _PATIENCE_S
     missing = set(everybody)
     while missing:
@@ -51,6 +63,39 @@ def meet(
     return {name: _read(folder / f"{name}.json") for name in everybody}
 
 
-def _read(path: Path) -> tuple[str, int]:
+def met_before(
+    folder: Path, *, attempt: int, everybody: Sequence[str]
+) -> dict[int, dict[str, Card]]:
+    """What all said in earlier attempts; attempts in which somebody did not come are left out.
+
+    ``folder`` holds one folder for each attempt.
+    """
+    found = {}
+    for earlier in range(attempt):
+        with contextlib.suppress(FileNotFoundError):
+            cards = {name: _read(folder / str(earlier) / f"{name}.json") for name in everybody}
+            found[earlier] = cards
+    return found
+
+
+def starts_of(met: Mapping[int, Mapping[str, Card]]) -> tuple[Start, ...]:
+    """The round that each attempt started from: the newest that all coordinated sessions had."""
+    return tuple(
+        Start(
+            attempt=attempt,
+            round=common(
+                {name: card.rounds for name, card in cards.items() if card.rounds is not None}
+            ),
+        )
+        for attempt, cards in sorted(met.items())
+    )
+
+
+def _read(path: Path) -> Card:
     data = json.loads(path.read_text(encoding="utf-8"))
-    return str(data["host"]), int(data["port"])
+    rounds = data["rounds"]
+    return Card(
+        host=str(data["host"]),
+        port=int(data["port"]),
+        rounds=None if rounds is None else tuple(int(number) for number in rounds),
+    )

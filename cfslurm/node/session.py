@@ -14,6 +14,7 @@ from typing import Any, NoReturn, Self
 
 from cfslurm.adapters.clock import SystemClock, utc_text
 from cfslurm.adapters.environment import read_environment
+from cfslurm.adapters.session_folder import translated
 from cfslurm.adapters.session_signals import SignalFlag
 from cfslurm.core.session import rng, values
 from cfslurm.core.session.claims import SessionSupersededError
@@ -22,6 +23,7 @@ from cfslurm.core.session.log import Events
 from cfslurm.errors import SessionError
 from cfslurm.node.session_opening import opened
 from cfslurm.node.session_place import Place, find_key, find_place
+from cfslurm.node.session_rounds import ALONE, Rounds
 from cfslurm.node.session_saving import Saving
 from cfslurm.node.session_snapshot import read_session
 
@@ -52,6 +54,9 @@ class Session(MutableMapping[str, Any]):
         self._generation = 0
         self._saved_at_s = 0.0
         self._is_open = True
+        self._rounds = Rounds(
+            folder=place.folder, writer=saving.writer, together=place.together or ALONE
+        )
 
     @classmethod
     def open(
@@ -80,7 +85,7 @@ class Session(MutableMapping[str, Any]):
         place = find_place(environment, name, directory)
         with opened(environment, place, take_over=take_over) as (saving, warnings):
             session = cls(place, saving, warnings)
-            session.checkpoint()
+            session._rounds.begin(session.checkpoint())
         for warning in session.warnings:
             sys.stderr.write(f"cfslurm: session {session.name}: {warning}\n")
         if signals:
@@ -130,6 +135,11 @@ class Session(MutableMapping[str, Any]):
     def generation(self) -> int:
         """The number of the last saved generation; it grows, also over restarts."""
         return self._generation
+
+    @property
+    def round(self) -> int:
+        """The last round that counts, of `checkpoint_round`; 0 before the first."""
+        return self._rounds.last
 
     @property
     def restarts(self) -> int:
@@ -226,6 +236,28 @@ class Session(MutableMapping[str, Any]):
         self._check_open()
         if not self._saving.commit():
             self.checkpoint()
+
+    def checkpoint_round(self, number: int) -> int:
+        """Save a generation as the checkpoint of a round, and return the generation's number.
+
+        For components of a gang that have to go back together: with ``coordinated: true`` in the
+        workflow, a restart opens all of them at the newest round that each has saved, and nothing
+        later counts. Call it where no message is under way, with the same numbers in all. If Slurm
+        has told the job to end, it ends the process with exit code 75, as `checkpoint_if_due` does.
+
+        Raises:
+            SessionSupersededError: a later attempt has the session.
+            SessionError: the number does not grow, or it could not be saved.
+        """
+        self._check_open()
+        self._rounds.check(number)
+        generation = self.checkpoint()
+        with translated(self.folder):
+            self._rounds.record(number, generation)
+        if self.interrupted:
+            self._release()
+            raise SystemExit(REQUEUE)
+        return generation
 
     def checkpoint_if_due(self) -> bool:
         """Save if the interval is over; if this attempt was interrupted, save and end the process.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cfslurm.adapters.environment import Environment
@@ -12,6 +12,7 @@ from cfslurm.adapters.session_secret import Key, key_from_command, key_from_file
 from cfslurm.core.session import layout
 from cfslurm.core.session.retention import Keep
 from cfslurm.errors import SessionError
+from cfslurm.node.session_rounds import Together, told
 
 INTERVAL_S = 300.0
 _ZIP = "zip"
@@ -28,6 +29,7 @@ class Place:
     access: Access = field(default_factory=Access)
     packs: bool = False
     key: Key | None = field(default=None, repr=False)
+    together: Together | None = None
 
 
 def find_place(environment: Environment, name: str | None, directory: str | Path | None) -> Place:
@@ -40,9 +42,9 @@ def find_place(environment: Environment, name: str | None, directory: str | Path
     if directory is None and given is not None:
         folder = environment.directory / given
         label = environment.get("CFSLURM_SESSION") or folder.name
-    else:
-        label = name or environment.get("CFSLURM_SESSION") or ""
-        folder = environment.directory / (directory or "sessions") / label
+        return replace(place_of(environment, folder, label), together=told(environment))
+    label = name or environment.get("CFSLURM_SESSION") or ""
+    folder = environment.directory / (directory or "sessions") / label
     return place_of(environment, folder, label)
 
 

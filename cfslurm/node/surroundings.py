@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cfslurm.core.run.manifest import Manifest, Program, VariantPlace
@@ -12,6 +12,7 @@ from cfslurm.core.run.names import SESSIONS
 from cfslurm.core.workflow.names import variable
 from cfslurm.errors import SetupError
 from cfslurm.node.place import Place
+from cfslurm.node.session_rounds import VARIABLE
 
 # Programs must not find these: jobs run offline, and tokens stay on the login node.
 _TAKEN_AWAY = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT")
@@ -180,3 +181,8 @@ def with_peers(
         placeholders[f"host.{name}"] = peer_host
         placeholders[f"port.{name}"] = str(peer_port)
     return Surroundings(environment=environment, placeholders=placeholders)
+
+
+def with_rounds(base: Surroundings, text: str) -> Surroundings:
+    """Add what a coordinated session is told of its gang's rounds."""
+    return replace(base, environment={**base.environment, VARIABLE: text})

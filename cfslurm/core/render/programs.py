@@ -49,6 +49,7 @@ def _program(part: Task | Component, plan: Plan) -> Program:
         variants={},
         checkpoint_s=duration_s(session.checkpoint) if session else 0,
         keep=session.keep if session else 0,
+        is_coordinated=session.coordinated if session else False,
     )
 
 

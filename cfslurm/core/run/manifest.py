@@ -46,6 +46,7 @@ class Program:
     variants: Mapping[str, VariantPlace]
     checkpoint_s: int = 0
     keep: int = 0
+    is_coordinated: bool = False
 
     @property
     def has_session(self) -> bool:

@@ -90,6 +90,12 @@ def _check_task(name: str, workflow: Workflow) -> Iterator[Problem]:
     if task.array is not None:
         allowed = (*allowed, "item", *_item_placeholders(task.array))
     yield from check_part(path, task, workflow, allowed=allowed)
+    if task.session is not None and task.session.coordinated:
+        yield Problem(
+            path=f"{path}.session.coordinated",
+            message="a task has nobody to go back together with",
+            remedy="Leave it out; it is for the components of a gang.",
+        )
     yield from check_needs(path, name, task.needs, workflow)
 
 

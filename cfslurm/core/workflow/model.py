@@ -129,11 +129,15 @@ class Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSpec:
-    """State that survives: how often it is saved, and how many generations are kept."""
+    """State that survives: how often it is saved, and how many generations are kept.
+
+    The ``coordinated`` sessions of a gang go back together, to the newest round that all have saved.
+    """
 
     __pydantic_config__ = STRICT
     checkpoint: str = "5m"
     keep: int = 3
+    coordinated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
