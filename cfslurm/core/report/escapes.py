@@ -17,7 +17,7 @@ def visible(text: str) -> str:
     >>> visible("a\x1b[31mb\nc")
     'a\\x1b[31mb\\nc'
     """
-    shown = printable(text)
+    shown = text if text.isprintable() else printable(text)
     return shown if len(shown) <= _MOST else f"{shown[: _MOST - 1]}…"
 
 

@@ -42,7 +42,8 @@ def view(
 
 def _boxes(graph: HardwareGraph, fits: Mapping[str, Sequence[str]]) -> dict[str, NodeBox]:
     probes = class_probes(graph.nodes)
-    links = {name: links_of(probe) for name, probe in probes.items()}
+    told = {probe.node: links_of(probe) for probe in {p.node: p for p in probes.values()}.values()}
+    links = {name: told[probe.node] for name, probe in probes.items()}
     classes = class_of_nodes(node_classes(graph))
     return {
         node.name: _box(node, links.get(node.name), classes.get(node.name, ""), fits)
