@@ -50,6 +50,8 @@ def activation_terms(
         terms.append(_vision(variant.architecture, tokens, engine))
     if graphs := _graphs(variant.architecture, serving, engine):
         terms.append(graphs)
+    if engine.memory is MemoryModel.STATIC:  # its share is for weights and cache alone
+        return tuple(outside(term) for term in terms)
     return tuple(terms)
 
 

@@ -117,6 +117,8 @@ def refusal(
     if _is_uncountable(serving, engine):
         known = ", ".join(engine.kv_cache_dtypes)
         return f"{engine_name} has no KV cache in {serving.kv_cache_dtype} (it has {known})"
+    if gpu.link == "MIG" and serving.tensor_parallel_size > 1:
+        return "instances of a divided GPU (MIG) do not reach each other's memory: one GPU only"
     longest = variant.architecture.max_position_embeddings
     if serving.max_model_len > longest:
         return f"max_model_len {serving.max_model_len} is more than the model's {longest}"

@@ -89,6 +89,7 @@ def test_too_large_says_how_much() -> None:
         ({}, replace(GPU, compute_capability="7.0"), ONE, "from compute capability 7.5"),
         ({}, GPU, replace(ONE, max_model_len=65536), "more than the model's 32768"),
         ({}, GPU, replace(ONE, kv_cache_dtype="q4_0"), "no KV cache in q4_0 (it has auto)"),
+        ({}, replace(GPU, link="MIG"), replace(ONE, tensor_parallel_size=2), "(MIG)"),
         ({}, GPU, replace(ONE, pipeline_parallel_size=29), "29 stages are more than the 28 layers"),
     ],
 )

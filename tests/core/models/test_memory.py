@@ -269,6 +269,38 @@ def test_programs_see_less_than_the_driver_reports(mib: int, gib: float) -> None
     assert found / GIB == pytest.approx(gib, rel=0.004)
 
 
+@pytest.mark.parametrize(
+    ("memory", "inside", "beyond"),
+    [
+        (MemoryModel.PAGED, {"weights", "kv_cache", "activations", "logits", "engine"}, set()),
+        (MemoryModel.STATIC, {"weights", "kv_cache", "engine"}, {"activations", "logits"}),
+        (MemoryModel.BUFFERS, {"weights", "kv_cache", "compute_buffer", "engine"}, set()),
+        (MemoryModel.DYNAMIC, {"weights", "kv_cache", "activations", "logits", "engine"}, set()),
+    ],
+)
+def test_what_counts_against_the_share_of_each_engine(
+    memory: MemoryModel, inside: set[str], beyond: set[str]
+) -> None:
+    terms = memory_terms(variant("none", 15.0), asked(), H100, replace(VLLM, memory=memory))
+    found = {term.name for term in terms if term.is_budgeted} - {"rotary_table"}
+    assert found == inside
+    assert {term.name for term in terms if not term.is_budgeted} == beyond
+
+
+def test_transformers_reads_whole_prompts() -> None:
+    """All tokens of all sequences are in one step, where vLLM takes some thousand at a time."""
+    eager = replace(
+        VLLM,
+        memory=MemoryModel.DYNAMIC,
+        overheads=(Overheads(batched_tokens=0, batched_tokens_large=0, source="test"),),
+    )
+    found = by_name(memory_terms(variant("none", 15.0), asked(8192, 4), H100, eager))
+    assert found["activations"].bytes == activation_bytes(
+        LLAMA_8B, batched_tokens=4 * 8192, tensor_parallel_size=1
+    )
+    assert found["kv_cache"].bytes == 4 * 8192 * 131072
+
+
 def test_layers_without_a_word_have_full_attention() -> None:
     told = replace(
         LLAMA_70B,
