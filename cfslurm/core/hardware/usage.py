@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cfslurm.core.slurm.gres import Gres
 from cfslurm.core.slurm.records import NodeRecord
@@ -143,14 +144,17 @@ def _gpus_in_note(note: str, count: int) -> int:
 
 
 def _numbers_by_type(gres: Sequence[Gres], mark: str) -> dict[str, tuple[int, ...]]:
-    found: dict[str, set[int]] = {}
+    found: dict[str, tuple[int, ...]] = {}
     for item in gres:
         if item.name == "gpu" and item.note.startswith(mark):
-            found.setdefault(item.type, set()).update(_numbers(item.note.removeprefix(mark)))
-    return {gpu_type: tuple(sorted(numbers)) for gpu_type, numbers in found.items()}
+            numbers = _numbers(item.note.removeprefix(mark))
+            before = found.get(item.type)
+            found[item.type] = tuple(sorted({*before, *numbers})) if before else numbers
+    return found
 
 
-def _numbers(text: str) -> list[int]:
+@lru_cache(maxsize=4096)  # thousands of nodes have a few texts between them
+def _numbers(text: str) -> tuple[int, ...]:
     """``0-1,3``; nothing for ``N/A``."""
     numbers: list[int] = []
     for item in text.split(","):
@@ -158,4 +162,4 @@ def _numbers(text: str) -> list[int]:
         if match:
             first, last = int(match[1]), int(match[2] or match[1])
             numbers += range(first, min(last, first + _MOST_INDICES) + 1)
-    return numbers
+    return tuple(numbers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from cfslurm.errors import SlurmOutputError
 
@@ -23,9 +24,14 @@ def read_tres(text: str) -> dict[str, int]:
     >>> read_tres("cpu=8,mem=16G,gres/gpu:a100=2")
     {'cpu': 8, 'mem': 16384, 'gres/gpu:a100': 2}
     """
+    return dict(_items(text))
+
+
+@lru_cache(maxsize=4096)  # thousands of nodes have a few texts between them
+def _items(text: str) -> tuple[tuple[str, int], ...]:
     found: dict[str, int] = {}
     if text in ("", "(null)", "N/A"):
-        return found
+        return ()
     for item in text.split(","):
         if not item:
             continue
@@ -37,7 +43,7 @@ def read_tres(text: str) -> dict[str, int]:
                 remedy="Report this text and the output of `scontrol --version`.",
             )
         found[name] = _amount(name, match)
-    return found
+    return tuple(found.items())
 
 
 def _amount(name: str, match: re.Match[str]) -> int:
