@@ -1,6 +1,6 @@
 """The folder of a probe, on a filesystem that all nodes see: scripts, ledgers, logs and answers.
 
-Shape: ``RUNS/.probes/probe-1f2e3d/`` is one call of ``harvest --probe``, held by its client while it
+Shape: ``RUNS/.probes-UID/probe-1f2e3d/`` is one call of ``harvest --probe``, held by its client while it
 lasts; below it lies a folder with a ledger for each lot of jobs that was submitted together.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from cfslurm.core.render.probe import ANSWERS, ProbeJob, ProbeJobs, ProbeSetting
 from cfslurm.errors import RunError
 from cfslurm.ports import Clock
 
-PROBES = ".probes"
 _NAME = "probe"
 _LAST_WORDS_BYTES = 2000
 _LAST_WORDS_LINES = 2
@@ -88,6 +88,11 @@ class ProbeFolder:
         return "".join(c if c.isprintable() else "?" for c in " / ".join(said))
 
 
+def probes_folder(runs: Path, environment: Environment) -> Path:
+    """Where the probes of this user lie; several users may have one folder of runs."""
+    return runs / f".probes-{environment.uid}"
+
+
 def _refresh(folder: Path) -> None:
     """Reading a folder makes an NFS client ask its server what is new in there."""
     with os.scandir(folder) as entries:
@@ -103,7 +108,13 @@ def probe_folder(
     Raises:
         RunError: the directory of runs cannot be written.
     """
-    store = prepare_run(runs / PROBES, _NAME, environment, now=clock.now())
+    folder = probes_folder(runs, environment)
+    store = prepare_run(folder, _NAME, environment, now=clock.now())
+    if not _is_only_his(folder, environment.uid):
+        store.discard()
+        raise RunError(
+            f"{folder} is not this user's alone", remedy=f"Remove it, or `chmod 700 {folder}`."
+        )
     store.publish()
     with store.submitting():
         yield ProbeFolder(path=store.path, environment=environment, clock=clock, writing=writing)
@@ -127,12 +138,22 @@ def abandoned_probe(path: Path, environment: Environment, *, now: float) -> Iter
     shutil.rmtree(path, ignore_errors=True)
 
 
-def left_probes(runs: Path) -> tuple[Path, ...]:
+def left_probes(runs: Path, environment: Environment) -> tuple[Path, ...]:
     """The folders of all calls that have not ended, or were killed."""
+    folder = probes_folder(runs, environment)
     try:
-        return tuple(sorted(path for path in (runs / PROBES).iterdir() if path.name[0] != "."))
+        if not _is_only_his(folder, environment.uid):
+            return ()
+        return tuple(sorted(path for path in folder.iterdir() if path.name[0] != "."))
     except OSError:
         return ()
+
+
+def _is_only_his(folder: Path, uid: int) -> bool:
+    """True if nobody else can have put anything into a folder."""
+    status = folder.lstat()
+    is_open = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid and not is_open
 
 
 def lots_of(path: Path) -> tuple[str, ...]:

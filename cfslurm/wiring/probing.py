@@ -50,7 +50,9 @@ def scripts(
     targets: tuple[ProbeTarget, ...], context: Context, charge: Charge
 ) -> tuple[tuple[str, str], ...]:
     """Node and script of every job that a probe would submit."""
-    folder = context.runs / ".probes" / "PROBE-ID"
+    from cfslurm.adapters.probe_folder import probes_folder
+
+    folder = probes_folder(context.runs, context.environment) / "PROBE-ID"
     jobs = _writing(context, charge).jobs(targets, probe_id="PROBE-ID", folder=folder)
     return tuple((job.node, job.script) for job in jobs.jobs)
 
@@ -118,7 +120,7 @@ def _sweep(cluster: str, cache: ProbeCache, context: Context, say: Say) -> None:
     from cfslurm.core.slurm import scancel, squeue
     from cfslurm.core.slurm.answers import checked
 
-    for path in left_probes(context.runs):
+    for path in left_probes(context.runs, context.environment):
         with abandoned_probe(path, context.environment, now=context.clock.now()) as is_mine:
             if not is_mine:
                 continue

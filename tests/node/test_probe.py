@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from cfslurm.adapters.environment import read_environment
 from cfslurm.adapters.process import Bounded, run_bounded
 from cfslurm.adapters.validated import validate_json
 from cfslurm.core.hardware.probe import GpuReport, NodeProbe, NotKnown, known
-from cfslurm.node.probe import section_of
+from cfslurm.node.probe import SECTIONS, answer, section_of
 from tests.fakenvml import EMPTY, NEW, OLD, PROFILES, build, build_driver, profile
 
 
@@ -229,6 +230,19 @@ def test_a_driver_that_crashes_or_prints_without_end(
     (tmp_path / "noise").write_text("gpus = !noise\nsystem.driver = 1\n")
     noisy = _probe(libraries[NEW], tmp_path / "noise").gpu
     assert noisy == NotKnown(not_known="Unknown Error (NVML 999)")
+
+
+def test_a_driver_that_hangs_costs_the_gpus_and_nothing_else(
+    libraries: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hang").write_text("gpus = !hang\n")
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(libraries[NEW]))
+    monkeypatch.setenv("FAKENVML", str(tmp_path / "hang"))
+    found = answer(read_environment(), deadlines={**SECTIONS, "gpu": 1.0})
+    probe = validate_json(NodeProbe, found, "the answer")
+    assert isinstance(probe.gpu, NotKnown)
+    assert probe.gpu.not_known == "reading gpu gave no answer within 1 s"
+    assert not isinstance(probe.machine, NotKnown)
 
 
 def test_a_child_that_hangs_floods_or_talks_rubbish(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,10 @@ def probe(user: User, library: Path, machines: Path) -> Callable[..., Any]:
     return run
 
 
+def _probes(user: User) -> Path:
+    return user.runs / f".probes-{os.getuid()}"
+
+
 def _nodes(text: str) -> dict[str, dict[str, Any]]:
     return {node["name"]: node for node in json.loads(text)["nodes"]}
 
@@ -85,7 +90,7 @@ def test_one_node_of_each_class_answers_for_it(user: User, probe: Callable[..., 
     assert nodes["cpu-1"]["probe"]["gpus_asked"] == 0
     # Nothing of it is left but the answers, which later calls take from the cache.
     assert user.jobs() == []
-    assert list((user.runs / ".probes").iterdir()) == []
+    assert list(_probes(user).iterdir()) == []
     later = json.loads(probe().stdout)
     assert _nodes(json.dumps(later))["a100-1"]["gpus"][0]["facts"]["memory_mib"] == 40_960
     assert [warning for warning in later["warnings"] if "a100-1" in warning] == [
@@ -199,6 +204,33 @@ def test_mistakes_on_the_command_line(user: User, probe: Callable[..., Any]) -> 
     assert (done.returncode, "--gpus belongs to --probe" in done.stderr) == (2, True)
 
 
+def test_a_slurmctld_that_is_silent_for_a_while_costs_nothing(
+    user: User, probe: Callable[..., Any], tmp_path: Path
+) -> None:
+    real = shutil.which("squeue", path=user.slurm.env["PATH"])
+    (tmp_path / "bin").mkdir()
+    wrapper, calls = tmp_path / "bin" / "squeue", tmp_path / "calls"
+    calls.touch()
+    # From the moment on at which the jobs are released, two calls are not answered.
+    wrapper.write_text(
+        "#!/bin/bash\n"
+        f"if grep -qs released {_probes(user)}/*/*/ledger/*.jsonl && (( $(wc -l < {calls}) < 2 )); then\n"
+        f'  echo >> {calls}; echo "slurm_load_jobs error: Unable to contact slurm controller '
+        '(connect failure)" >&2; exit 1\nfi\n'
+        f'exec {real} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    done = probe(
+        "--probe", "-o", "hardware.json", PATH=f"{wrapper.parent}:{user.variables['PATH']}"
+    )
+    assert done.returncode == 0, done.stderr
+    nodes = _nodes((user.folder / "hardware.json").read_text())
+    assert {name for name, node in nodes.items() if node["probe"]} == {
+        "a100-1", "ada-1", "cpu-1", "rtx4090-1",
+    }  # fmt: skip
+    assert len(calls.read_text().splitlines()) == 2
+
+
 def test_ctrl_c_leaves_nothing_in_the_queue(user: User, probe: Callable[..., Any]) -> None:
     busy = user.slurm.submit("--gres=gpu:a100_80:4", "--nodelist=a100-1", script="sleep 120")
     user.eventually(lambda: user.slurm.job_state(busy) == "RUNNING")
@@ -221,9 +253,7 @@ def test_what_a_killed_client_left_is_ended_and_used(user: User, probe: Callable
     with subprocess.Popen(
         command, env=env, cwd=user.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as client:
-        user.eventually(
-            lambda: list((user.runs / ".probes").glob("probe-*/probe-*/answers/cpu-1.json"))
-        )
+        user.eventually(lambda: list(_probes(user).glob("probe-*/probe-*/answers/cpu-1.json")))
         user.eventually(
             lambda: (
                 [name.split(".")[-1] for name in user.jobs() if name[:6] == "probe-"] == ["a100-1"]
@@ -233,6 +263,6 @@ def test_what_a_killed_client_left_is_ended_and_used(user: User, probe: Callable
     done = probe("--probe", "--gpus", "all", "--timeout", "2s", "--partition", "gpu")
     assert "ending 1 job(s) of a probe that was cut off" in done.stderr
     assert [name for name in user.jobs() if name.startswith("probe-")] == []
-    assert list((user.runs / ".probes").iterdir()) == []
+    assert list(_probes(user).iterdir()) == []
     # cpu-1 is not in the partition "gpu": its answer is the one to the client that was killed.
     assert _nodes(probe().stdout)["cpu-1"]["probe"] is not None
