@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ import pytest
 from cfslurm.adapters.clock import SystemClock
 from cfslurm.adapters.environment import read_environment
 from cfslurm.adapters.site_folder import read_rendered
+from cfslurm.adapters.site_templates import site_templates
+from cfslurm.core.render.graph_lines import graph_lines
+from cfslurm.core.render.node_lines import BlockLines, ClusterLines
+from cfslurm.core.render.site_files import SiteSettings, render_site
 from cfslurm.core.render.slurm_conf import profile_of_files
+from cfslurm.sandbox.programs import find_programs, slurm_version
 from cfslurm.sandbox.up import Request, up
+from tests.pictured import hgx
 from tests.slurm.conftest import Slurm, start, stop
-
-Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +164,47 @@ def test_jobs_get_every_kind(again: Slurm, ask: str, variable: str, seen: str) -
 def test_a_job_on_amd_sees_no_cuda_devices(again: Slurm) -> None:
     done = again.run("srun", "--mem=10", "--gres=gpu:mi300x:1", "printenv", "CUDA_VISIBLE_DEVICES")
     assert done.returncode == 1
+
+
+def _slurm_of(folder: Path, lines: ClusterLines) -> Slurm:
+    """A Slurm of lines that no cluster has told."""
+    _, version = slurm_version(find_programs(accounting=False))
+    settings = SiteSettings(slurm_version=version, by="a test")
+    files = render_site(lines, settings, site_templates())
+    profile = profile_of_files(files, "rendered")
+    request = Request(name=folder.name, folder=folder, profile=profile, files=files)
+    done = up(request, environment=read_environment(), clock=SystemClock(), tell=lambda _: None)
+    return Slurm(state=done.state, env={**_plain(), **done.state.variables})
+
+
+def test_probed_cores_and_links_reach_slurmd(slurm_programs: None, tmp_path: Path) -> None:
+    folder = tmp_path / "probed"
+    try:
+        slurm = _slurm_of(folder, graph_lines(hgx(2)))
+        lines = _slurmd(slurm, "hgx-02")
+    finally:
+        stop(folder)
+    assert len(lines) == 8
+    assert sum("Cores=56-111 " in line for line in lines) == 4
+    assert "Links=18,-1,18,18,18,18,18,18" in lines[1]
+
+
+def test_blocks_reach_slurmctld(slurm_programs: None, tmp_path: Path) -> None:
+    _, version = slurm_version(find_programs(accounting=False))
+    if version < (23, 11):
+        pytest.skip("blocks are known from Slurm 23.11 on")
+    folder = tmp_path / "blocks"
+    blocks = (
+        BlockLines(name="b1", node_names=("hgx-01", "hgx-02")),
+        BlockLines(name="b2", node_names=("hgx-03", "hgx-04")),
+    )
+    lines = replace(graph_lines(hgx(4)), switches=(), blocks=blocks, block_sizes=(2, 4))
+    try:
+        seen = _slurm_of(folder, lines).run("scontrol", "show", "topology").stdout
+    finally:
+        stop(folder)
+    assert "BlockName=b1 BlockIndex=0 Nodes=hgx-[01-02] BlockSize=2" in seen
+    assert "BlockName=b2" in seen
 
 
 def test_files_that_differ_are_not_replaced_unasked(kinds: Slurm, rendered: Path) -> None:

@@ -17,13 +17,14 @@ ASSUMED = f"What fits is counted for one sequence of {CONTEXT_TOKENS} tokens."
 
 
 def fits_of_plan(plan: Plan) -> Mapping[str, tuple[str, ...]]:
-    """What a plan puts onto each node class."""
+    """What a plan puts onto each node class: how many items of what."""
     found: dict[str, list[str]] = {}
     for choice in plan.choices:
         gpus = f" on {_gpus(choice.gpus)}" if choice.gpus else ""
-        what = f"{choice.variant}{gpus} for {choice.group}" if choice.variant else choice.group
+        what = f" with {choice.variant}" if choice.variant else ""
         verdict = f" ({choice.fit})" if choice.fit and choice.fit != Verdict.FITS else ""
-        found.setdefault(choice.node_class, []).append(f"{what}{verdict}")
+        sentence = f"plan: {choice.items} of {choice.group}{what}{gpus}{verdict}"
+        found.setdefault(choice.node_class, []).append(sentence)
     return {name: tuple(texts) for name, texts in found.items()}
 
 
@@ -53,7 +54,7 @@ def _fewest(
             found = fit(variant, serving, node_class.facts, engines[name], engine_name=name)
             if found.verdict is not Verdict.NO:
                 tight = "" if found.verdict is Verdict.FITS else f" ({found.verdict})"
-                return f"{model} {variant.quantization} on {_gpus(size)} with {name}{tight}"
+                return f"fits {model} {variant.quantization} on {_gpus(size)} with {name}{tight}"
     return ""
 
 

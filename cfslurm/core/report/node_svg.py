@@ -21,6 +21,7 @@ _MARGIN = 20.0
 _LEFT = 560.0  # the drawing; the matrix stands right of it
 _SIDE = 34.0
 _OVER_PCIE = "No NVLink: every pair reaches the other over PCIe"
+_IN_MATRIX = "The matrix has the links of the whole GPUs"
 _NOT_ASKED = "No links are drawn: nobody has asked this node or one like it"
 _MOST_DRAWN = 16  # GPUs whose links can be told apart as lines
 
@@ -57,7 +58,7 @@ def _facts(node: NodeBox, y: float) -> Block:
     words = [node.links_text, node.cpus, f"node class {node.node_class}"]
     if node.reason:
         words.append(f"reason: {node.reason}")
-    words += [f"fits {variant}" for variant in node.fits]
+    words += node.fits
     shown = [word for word in words if word]
     wide = _WIDTH - 2 * _MARGIN
     lines = tuple(
@@ -150,7 +151,7 @@ def _pair_line(pair: Pair, a: tuple[float, float], b: tuple[float, float], count
 
 
 def _in_rows(node: NodeBox, y: float) -> Block:
-    """Without lines: the links are not known, or all of them are PCIe, which the matrix tells."""
+    """Without lines: the links are not known, all of them are PCIe, or GPUs are split by MIG."""
     each = 8
     lines: list[str] = []
     for at, one in enumerate(node.cells):

@@ -123,7 +123,7 @@ def _lines(node: NodeBox, names: Sequence[str]) -> tuple[str, ...]:
     each = f"{len(names)} nodes, each " if len(names) > 1 else ""
     state = f"{node.mark}: {node.reason}" if node.reason else str(node.mark)
     found = [fold(names), f"{each}{node.what}", signs, state, node.links_short]
-    found += [f"fits {variant}" for variant in node.fits]
+    found += node.fits
     return tuple(line for line in found if line)
 
 

@@ -56,7 +56,7 @@ def topology_html(view: View) -> str:
 def _nodes(view: View) -> Iterator[str]:
     heads = ["Node", "GPUs", "Free", "State", "CPUs", "Links", "Reason"]
     if view.has_fits:
-        heads.append("Variants that fit")
+        heads.append("Models")
     yield f"<h2>Nodes</h2><p>{xml(view.summary)}</p>"
     yield '<div class="wide"><table><thead><tr>'
     yield "".join(f'<th scope="col">{head}</th>' for head in heads) + "</tr></thead><tbody>"
@@ -77,7 +77,7 @@ def _row(node: NodeBox, *, with_fits: bool) -> str:
     ]
     columns = "".join(f"<td>{xml(word)}</td>" for word in words)
     if with_fits:
-        columns += f"<td>{'<br>'.join(xml(variant) for variant in node.fits)}</td>"
+        columns += f"<td>{'<br>'.join(xml(sentence) for sentence in node.fits)}</td>"
     return (
         f'<tr class="{node.mark.name.lower()}"><th scope="row">{xml(node.name)}</th>{columns}</tr>'
     )

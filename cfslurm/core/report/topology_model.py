@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeBox:
-    """A node as it is drawn. ``fits`` are the variants that go onto it."""
+    """A node as it is drawn. ``fits`` are sentences about models that go onto it."""
 
     name: str
     mark: NodeMark

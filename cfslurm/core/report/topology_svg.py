@@ -132,9 +132,9 @@ def _card(node: NodeBox, x: float, y: float, width: float) -> Block:
         words.append(node.cpus)
     if node.mark is NodeMark.CLOSED:
         words.append(f"{node.state}: {node.reason}" if node.reason else node.state)
-    words += [f"fits {variant}" for variant in node.fits[:3]]
+    words += node.fits[:3]
     if len(node.fits) > 3:
-        words.append(f"fits {len(node.fits) - 3} more")
+        words.append(f"… and {len(node.fits) - 3} more")
     for at, line in enumerate(words):
         kind = "soft" if at else "ink"
         lines.append(text(x + _PAD, row + 12, line, size=11, kind=kind, width=inner))

@@ -90,8 +90,7 @@ def _remarks(node: NodeBox) -> Iterator[str]:
         yield node.cpus
     if node.mark is NodeMark.CLOSED:
         yield f"{node.state}: {node.reason}" if node.reason else node.state
-    for variant in node.fits:
-        yield f"fits {variant}"
+    yield from node.fits
 
 
 def _matrix(node: NodeBox, links: Links) -> list[str]:

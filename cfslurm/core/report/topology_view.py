@@ -21,7 +21,7 @@ def view(
     only: str = "",
     fits: Mapping[str, Sequence[str]] | None = None,
 ) -> View:
-    """Prepare a cluster, or of it one node, switch or block; ``fits`` are variants by node class.
+    """Prepare a cluster, or one node, switch or block; ``fits`` are sentences about models by class.
 
     Raises:
         UserInputError: there is nothing of that name.
@@ -60,7 +60,7 @@ def _box(
         mark=_mark(node),
         state="+".join((node.state, *node.state_flags)),
         what=what,
-        reason="" if node.takes_jobs else node.reason,
+        reason=_reason(node),
         cells=tuple(_cells(node)),
         cpus=f"{node.cpus - node.cpus_used} of {node.cpus} CPUs free",
         node_class=node_class,
@@ -68,6 +68,14 @@ def _box(
         links_text=links_text(node, links),
         fits=tuple(fits.get(node_class, ())),
     )
+
+
+def _reason(node: Node) -> str:
+    """Why a node takes no jobs, as far as somebody said it."""
+    if node.takes_jobs:
+        return ""
+    reserved = f"reserved: {', '.join(node.reservations)}" if node.reservations else ""
+    return "; ".join(text for text in (node.reason, reserved) if text)
 
 
 def _set_text(gpus: GpuSet) -> str:
@@ -94,21 +102,24 @@ def _mark(node: Node) -> NodeMark:
 
 
 def _cells(node: Node) -> Iterator[Cell]:
-    """Used GPUs where Slurm says which they are; else the first ones stand for them."""
+    """Used GPUs where Slurm says which they are; else the first ones stand for them.
+
+    Slurm counts over all types of a node in the order of its own files, which it does not tell.
+    """
     first = 0
     for gpus in node.gpus:
-        numbered = len(gpus.used_indices) == gpus.used - gpus.shared
-        taken = set(gpus.used_indices) if numbered else set(range(first, first + gpus.used))
-        shared = 0
+        whole = gpus.used - gpus.shared
+        numbered = len(node.gpus) == 1 and len(gpus.used_indices) == whole
+        taken = set(gpus.used_indices) if numbered else set(range(first, first + whole))
+        shared = gpus.shared
         for number in range(first, first + gpus.count):
+            mark = Mark.FREE
             if not node.takes_jobs:
                 mark = Mark.CLOSED
             elif number in taken:
                 mark = Mark.USED
-            elif numbered and shared < gpus.shared:
-                mark, shared = Mark.SHARED, shared + 1
-            else:
-                mark = Mark.FREE
+            elif shared:
+                mark, shared = Mark.SHARED, shared - 1
             name = gpus.gpu_type or gpus.facts.key
             yield Cell(number=number, mark=mark, gpu_type=name, is_numbered=numbered)
         first += gpus.count

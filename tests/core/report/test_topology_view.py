@@ -35,6 +35,31 @@ def test_where_slurm_names_none_the_first_stand_for_them() -> None:
     assert not any(cell.is_numbered for cell in cells)
 
 
+def test_shards_in_use_are_neither_free_nor_used() -> None:
+    made = graph([node("n", "gpu:l40s:4", used="gpu:l40s:1(IDX:0)")])
+    [only] = made.nodes
+    shared = replace(only, gpus=(replace(only.gpus[0], used=3, shared=2),))
+    marks = [cell.mark for cell in _box(replace(made, nodes=(shared,)), "n").cells]
+    assert marks == [Mark.USED, Mark.SHARED, Mark.SHARED, Mark.FREE]
+
+
+def test_with_several_types_nobody_knows_which_gpu_is_meant() -> None:
+    """Slurm counts over all types, in the order of files that it does not tell."""
+    made = graph([node("n", "gpu:rtx6000ada:2,gpu:t4:1", used="gpu:rtx6000ada:0,gpu:t4:1(IDX:2)")])
+    cells = _box(made, "n").cells
+    assert [(cell.gpu_type, cell.mark) for cell in cells] == [
+        ("rtx6000ada", Mark.FREE), ("rtx6000ada", Mark.FREE), ("t4", Mark.USED),
+    ]  # fmt: skip
+    assert not any(cell.is_numbered for cell in cells)
+
+
+def test_a_reserved_node_says_by_what() -> None:
+    made = graph([node("n", "gpu:l40s:4")])
+    reserved = replace(made, nodes=(replace(made.nodes[0], reservations=("maint",)),))
+    box = _box(reserved, "n")
+    assert (box.mark, box.reason) == (NodeMark.CLOSED, "reserved: maint")
+
+
 def test_gpus_of_a_drained_node_are_not_free() -> None:
     box = _box(hgx(), "hgx-05")
     assert {cell.mark for cell in box.cells} == {Mark.CLOSED}
