@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfslurm.adapters.files import json_text, write_atomic
-from cfslurm.core.documents import Json
 from cfslurm.core.hardware.probe import NodeProbe, NotKnown, known
 from cfslurm.core.hardware.probed import BOOT_TOLERANCE_S
 from cfslurm.errors import InvalidFileError
@@ -38,22 +37,35 @@ def read_answer(path: Path, node: str) -> NodeProbe | NotKnown | None:
 
 
 def _read(path: Path, node: str, trusted: Collection[int] | None = None) -> NodeProbe | NotKnown:
-    from cfslurm.adapters.validated import validate_json  # pydantic: only where there is an answer
+    # pydantic takes a while to import: only where there is an answer.
+    from pydantic import ValidationError
+
+    from cfslurm.adapters.validated import adapter
 
     data = _bytes(path, trusted)
     if isinstance(data, NotKnown):
         return data
     try:
-        document: Json = json.loads(data)
-        probe = validate_json(NodeProbe, document, str(path))
-    except (ValueError, RecursionError):
-        return _rubbish(node, f"it is no JSON: {data[:60]!r}")
-    except InvalidFileError as error:
-        problem = error.problems[0]
-        return _rubbish(node, f"{problem.path or 'it'}: {problem.message}")
+        probe: NodeProbe = adapter(NodeProbe).validate_json(data)
+    except ValidationError:
+        return _rubbish(node, _what_is_wrong(data, str(path)))
     if probe.node != node:
         return _rubbish(node, f"it speaks of {probe.node!r}")
     return probe
+
+
+def _what_is_wrong(data: bytes, source: str) -> str:
+    """The first mistake of an answer that is none, in words."""
+    from cfslurm.adapters.validated import validate_json
+
+    try:
+        validate_json(NodeProbe, json.loads(data), source)
+    except InvalidFileError as error:
+        problem = error.problems[0]
+        return f"{problem.path or 'it'}: {problem.message}"
+    except (ValueError, RecursionError):
+        pass
+    return f"it is no JSON: {data[:60]!r}"
 
 
 def _rubbish(node: str, what: str) -> NotKnown:

@@ -71,10 +71,10 @@ def with_probes(
             measured = _measured(node, probe, names)
             warnings += _contradictions(node, measured, names)
             told[node.name] = _with_site(measured, names)
-    likes: dict[tuple[object, ...], Node] = {}
+    likes: dict[tuple[object, ...], tuple[GpuFacts | None, ...]] = {}
     for node in nodes:
         if node.name in told:
-            likes.setdefault(_likeness(node), told[node.name])
+            likes.setdefault(_likeness(node), _facts_for_others(told[node.name]))
     joined = tuple(told.get(node.name) or _like(node, likes.get(_likeness(node))) for node in nodes)
     return joined, tuple(warnings)
 
@@ -89,14 +89,22 @@ def _likeness(node: Node) -> tuple[object, ...]:
     )
 
 
-def _like(node: Node, other: Node | None) -> Node:
-    if other is None:
+def _facts_for_others(node: Node) -> tuple[GpuFacts | None, ...]:
+    """What a node that has answered tells of others like it; None where its driver told nothing."""
+    return tuple(
+        replace(one.facts, note=f"probed on {node.name}")
+        if one.facts.source is Source.PROBE
+        else None
+        for one in node.gpus
+    )
+
+
+def _like(node: Node, facts: tuple[GpuFacts | None, ...] | None) -> Node:
+    if not facts:
         return node
     gpus = tuple(
-        replace(mine, facts=replace(theirs.facts, note=f"probed on {other.name}"))
-        if theirs.facts.source is Source.PROBE
-        else mine
-        for mine, theirs in zip(node.gpus, other.gpus, strict=True)
+        replace(mine, facts=theirs) if theirs else mine
+        for mine, theirs in zip(node.gpus, facts, strict=True)
     )
     return replace(node, gpus=gpus)
 
