@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from cfslurm.core.documents import STRICT
@@ -145,6 +146,7 @@ def is_older(version: str, than: str) -> bool:
     return bool(version and than) and _numbers(version) < _numbers(than)
 
 
+@lru_cache(maxsize=256)
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number[:9]) for number in re.findall(r"\d+", version)[:4])
 
