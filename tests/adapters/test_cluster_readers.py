@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cfslurm.adapters.clock import utc_text
+from cfslurm.adapters.cluster_auto import AutoReader
 from cfslurm.adapters.cluster_json import JsonReader
 from cfslurm.adapters.cluster_text import TextReader
 from cfslurm.core.hardware.build import build_graph
 from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.slurm import json_nodes, json_reservations
+from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.errors import SlurmOutputError
 from tests.builders import CATALOGUE
 from tests.slurm_corpus import CORPUS, USER, VERSIONS, Playback
@@ -342,3 +346,57 @@ def test_short_numbers_of_the_data_parser_are_the_same_numbers(version: str) -> 
     assert _graph(Playback(version, instead=short), JsonReader) == _graph(
         Playback(version), JsonReader
     )
+
+
+# --- the reader that chooses ---------------------------------------------------------------------------
+
+
+def test_auto_takes_the_text_and_asks_for_no_json() -> None:
+    playback = Playback("24.11")
+    facts = AutoReader(playback, user=USER).read()
+    assert (facts.backend, facts.warnings) == ("text", ())
+    assert not [command for command in playback.asked if "--json" in command.argv]
+
+
+def test_auto_takes_json_where_the_text_cannot_be_read_and_says_so() -> None:
+    patched = Playback("24.11", instead={"nodes.txt": "HOST  STATE\na1    fine\n"})
+    facts = AutoReader(patched, user=USER).read()
+    assert (facts.backend, len(facts.nodes)) == ("json", 4)
+    assert facts.warnings[0].startswith(
+        "read from JSON, since the text cannot be read: `scontrol -d -o"
+    )
+
+
+def test_auto_tells_of_the_text_where_neither_can_be_read() -> None:
+    broken = Playback("24.11", instead={"nodes.txt": "HOST\n", "nodes.json": "HOST\n"})
+    with pytest.raises(SlurmOutputError, match="line 1 does not begin with NodeName="):
+        AutoReader(broken, user=USER).read()
+
+
+# --- 25.11, which nobody has recorded in both forms at one moment ------------------------------------
+
+
+def test_json_of_25_11(corpus: Path) -> None:
+    folder = corpus / "slurm-25.11"
+
+    def done(name: str) -> Completed:
+        command = Command(argv=("scontrol", "show", name, "--json"))
+        text = (folder / f"{name}.json").read_text()
+        return Completed(command=command, returncode=0, stdout=text, stderr="")
+
+    nodes = json_nodes.read_nodes(done("nodes"))
+    assert [(one.name, one.state, one.state_flags, one.cpus) for one in nodes] == [
+        ("n1", "MIXED", (), 64),
+        ("n2", "MIXED", (), 128),
+        ("n3", "MIXED", (), 32),
+        ("n4", "MIXED", (), 48),
+        ("n5", "MIXED", (), 16),
+    ]
+    assert [(g.name, g.type, g.count, g.note) for g in nodes[0].gres_used or ()] == [
+        ("gpu", "a100", 2, "IDX:0-1")
+    ]
+    assert nodes[4].alloc_tres["gres/shard"] == 4
+    (repair,) = json_reservations.read_reservations(done("reservations"))
+    assert (repair.name, repair.node_names, repair.is_maintenance) == ("maint", ("n4",), True)
+    (licence,) = json_reservations.read_licenses(done("licenses"))
+    assert (licence.name, licence.total, licence.free) == ("datamover", 4, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.core.slurm.json_values import JsonRecord, json_records
 from cfslurm.core.slurm.records import Association, Qos, Share
+from cfslurm.core.slurm.sacctmgr import TIMEOUT_S
 from cfslurm.core.slurm.sshare import DECIMALS
 
 LIMITS_SINCE = (23, 2)
@@ -29,7 +30,7 @@ _FLAGS = {
 
 def qos_command() -> Command:
     """All QOS with their limits."""
-    return Command(argv=("sacctmgr", "show", "qos", "--json"))
+    return Command(argv=("sacctmgr", "show", "qos", "--json"), timeout_s=TIMEOUT_S)
 
 
 def read_qos(done: Completed) -> tuple[Qos, ...]:
@@ -72,7 +73,7 @@ def _qos(record: JsonRecord) -> Qos:
 def associations_command(user: str, cluster: str) -> Command:
     """The associations of one user on one cluster; with an empty user, the accounts themselves."""
     words = ("show", "associations", f"cluster={cluster}", f"user={user}", "--json")
-    return Command(argv=("sacctmgr", *words))
+    return Command(argv=("sacctmgr", *words), timeout_s=TIMEOUT_S)
 
 
 def read_associations(done: Completed) -> tuple[Association, ...]:

@@ -7,6 +7,7 @@ from cfslurm.core.slurm.fields import Record, rows
 from cfslurm.core.slurm.records import Association, Qos, Tres
 from cfslurm.core.slurm.tres import read_tres
 
+TIMEOUT_S = 15.0  # limits are told, not needed: nobody waits long for a slurmdbd that hangs
 _QOS_COLUMNS = (
     "Name", "Priority", "Flags", "Preempt", "PreemptMode", "GraceTime", "MaxWall", "MaxTRES",
     "MaxTRESPU", "MaxTRESPA", "MaxTRESMins", "MaxJobsPU", "MaxJobsPA", "MaxSubmitPU", "MaxSubmitPA",
@@ -33,7 +34,9 @@ def associations_command(user: str, cluster: str) -> Command:
 
 
 def _show(*words: str) -> Command:
-    return Command(argv=("sacctmgr", "--noheader", "--parsable2", "show", *words))
+    return Command(
+        argv=("sacctmgr", "--noheader", "--parsable2", "show", *words), timeout_s=TIMEOUT_S
+    )
 
 
 def read_qos(done: Completed) -> tuple[Qos, ...]:
