@@ -24,7 +24,7 @@ from cfslurm.errors import SessionError
 if TYPE_CHECKING:
     from cfslurm.adapters.session_writer import SessionWriter
 
-VARIABLE = "CFSLURM_SESSION_ROUNDS"
+_VARIABLE = "CFSLURM_SESSION_ROUNDS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def told(environment: Environment) -> Together | None:
     Raises:
         SessionError: it makes no sense.
     """
-    text = environment.get(VARIABLE)
+    text = environment.get(_VARIABLE)
     if text is None:
         return None
     try:
@@ -74,7 +74,7 @@ def told(environment: Environment) -> Together | None:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise SessionError(
-            f"{VARIABLE} is {text[:80]!r}", remedy="cfslurm sets it; do not change it."
+            f"{_VARIABLE} is {text[:80]!r}", remedy="cfslurm sets it; do not change it."
         ) from error
 
 

@@ -12,7 +12,6 @@ from cfslurm.core.run.names import SESSIONS
 from cfslurm.core.workflow.names import variable
 from cfslurm.errors import SetupError
 from cfslurm.node.place import Place
-from cfslurm.node.session_rounds import VARIABLE
 
 # Programs must not find these: jobs run offline, and tokens stay on the login node.
 _TAKEN_AWAY = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT")
@@ -185,4 +184,4 @@ def with_peers(
 
 def with_rounds(base: Surroundings, text: str) -> Surroundings:
     """Add what a coordinated session is told of its gang's rounds."""
-    return replace(base, environment={**base.environment, VARIABLE: text})
+    return replace(base, environment={**base.environment, "CFSLURM_SESSION_ROUNDS": text})
