@@ -20,7 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.speed_rows import Row, errors, log_ratio, predicted, read_rows
+from benchmarks.speed_rows import (
+    Row,
+    by_engine,
+    by_gpu,
+    by_group,
+    errors,
+    log_ratio,
+    predicted,
+    read_rows,
+)
 from cfslurm.core.models.rates import DEVIATIONS, speed_key
 from cfslurm.core.models.roofline import Efficiency
 from cfslurm.core.models.speed_table import (
@@ -76,10 +85,8 @@ _LEVELS: Mapping[str, Sequence[tuple[tuple[str, ...], float]]] = {
     "sequence_s": ((("engine", "version"), 0.7), (("engine", "capability"), 0.7)),
     "hop_s": ((("engine", "capability"), 0.5),),
 }
-# Turning four-bit weights back into 16 bit costs a fifth of the rate of a matrix product, eight-bit
-# ones an eighth: what is believed before any row is seen.
+# What turning weights back into 16 bit is believed to cost before any row is seen.
 _EXPECTED = {("prefill", "w4"): 0.8, ("prefill", "w8"): 0.87, ("decode", "w4"): 0.8}
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,38 +237,13 @@ def left_out(rows: Sequence[Row], group: Callable[[int, Row], str]) -> dict[int,
     return found
 
 
-def by_group(_: int, row: Row) -> str:
-    """Leaves out a model on a GPU: what the others on this GPU and engine say of it."""
-    return row.group
-
-
-def by_gpu(_: int, row: Row) -> str:
-    """Leaves out a GPU of an engine: what its other GPUs say of it."""
-    return f"{row.engine} {row.gpu}"
-
-
-def by_engine(_: int, row: Row) -> str:
-    """Leaves out an engine: what other engines say of it."""
-    return row.engine
-
-
-def by_table(_: int, row: Row) -> str:
-    """Leaves out a publication."""
-    return row.table
-
-
-def by_turns(folds: int) -> Callable[[int, Row], str]:
-    """Leaves out every so-many-th row: neighbours of the same table stay in."""
-    return lambda number, _: str(number % folds)
-
-
 def spread_of(log_ratios: Sequence[float]) -> float:
     """The deviation of a normal distribution that holds 8 of 10 as these do."""
     ordered = sorted(abs(ratio) for ratio in log_ratios)
     return ordered[min(len(ordered) - 1, math.ceil(0.8 * len(ordered)) - 1)] / DEVIATIONS
 
 
-def fitted_table(rows: Sequence[Row], say: Say) -> SpeedTable:
+def fitted_table(rows: Sequence[Row], say: Callable[[str], None]) -> SpeedTable:
     """Fit all rows; the spreads are those of rows that a fit has not seen."""
     spreads = {}
     for name, group in (("same", by_group), ("engine", by_gpu), ("other", by_engine)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,6 +129,8 @@ def variant(model: str, name: str) -> tuple[Variant, float]:
 
     Embeddings and output layer stay in 16 bit, except in GGUF files, whose bits are a mean.
     """
+    if model not in architectures() or name not in _VARIANTS:
+        raise ValueError(f"no shape of {model!r} in speed_models.csv, or no variant {name!r} known")
     architecture = architectures()[model]
     quantization, bits, element_bytes = _VARIANTS[name]
     total = architecture.parameters or 0
@@ -207,6 +209,31 @@ def speed_of(row: Row, value: float) -> float:
 def log_ratio(row: Row, value: float) -> float:
     """Logarithm of a predicted speed over the measured one."""
     return math.log(speed_of(row, value) / speed_of(row, row.value))
+
+
+def by_group(_: int, row: Row) -> str:
+    """Leaves out a model on a GPU: what the others on this GPU and engine say of it."""
+    return row.group
+
+
+def by_gpu(_: int, row: Row) -> str:
+    """Leaves out a GPU of an engine: what its other GPUs say of it."""
+    return f"{row.engine} {row.gpu}"
+
+
+def by_engine(_: int, row: Row) -> str:
+    """Leaves out an engine: what other engines say of it."""
+    return row.engine
+
+
+def by_table(_: int, row: Row) -> str:
+    """Leaves out a publication."""
+    return row.table
+
+
+def by_turns(folds: int) -> Callable[[int, Row], str]:
+    """Leaves out every so-many-th row: neighbours of the same table stay in."""
+    return lambda number, _: str(number % folds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from cfslurm.core.documents import STRICT
 from cfslurm.core.hardware.classes import NodeClass
@@ -11,11 +11,10 @@ from cfslurm.core.hardware.gpus import GpuFacts
 from cfslurm.core.models.calibration import Basis, Quantity, Subject
 from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.fit import Fit, Verdict, fit
-from cfslurm.core.models.rates import Deployment, Load, Range, Rates, rates, speed_key
+from cfslurm.core.models.rates import Deployment, Load, Range, Rates, rates
 from cfslurm.core.models.serving import Serving
 from cfslurm.core.models.sizing import usual_engine
 from cfslurm.core.models.speed import Knowledge
-from cfslurm.core.models.speed_table import Found, SpeedKey
 from cfslurm.core.models.variants import Variant
 
 # Scores closer than this are not told apart: they are a heuristic.
@@ -96,13 +95,6 @@ class Place:
     engines: Mapping[str, Engine]
     knowledge: Knowledge
     cached: frozenset[str] = frozenset()
-    found: dict[SpeedKey, Found] = field(default_factory=dict)
-
-    def efficiency(self, key: SpeedKey) -> Found:
-        """What the table says, looked up once for each key."""
-        if key not in self.found:
-            self.found[key] = self.knowledge.table.find(key)
-        return self.found[key]
 
 
 def matrix(
@@ -230,7 +222,7 @@ def _with_speed(
         split=engine.tensor_parallel,
     )
     load = Load(tokens_in=wish.tokens_in, tokens_out=wish.tokens_out, sequences=wish.max_num_seqs)
-    told = rates(deployment, load, place.efficiency(speed_key(deployment)))
+    told = rates(deployment, load, place.knowledge.efficiency(deployment))
     rate, samples = _corrected(cell, told, place.knowledge)
     return replace(
         cell,

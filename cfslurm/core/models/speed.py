@@ -15,7 +15,7 @@ from cfslurm.core.models.calibration import (
 )
 from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.rates import Deployment, Load, Range, Rates, rates, speed_key
-from cfslurm.core.models.speed_table import SpeedTable
+from cfslurm.core.models.speed_table import Found, SpeedKey, SpeedTable
 from cfslurm.core.slurm.units import duration_s
 from cfslurm.core.workflow.model import Work
 
@@ -71,6 +71,16 @@ class Knowledge:
     table: SpeedTable
     calibration: Calibration = field(default_factory=Calibration)
     cluster: str = ""
+    _found: dict[SpeedKey, Found] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+
+    def efficiency(self, deployment: Deployment) -> Found:
+        """What an engine reaches with a variant on a GPU; looked up once for each key."""
+        key = speed_key(deployment)
+        if key not in self._found:
+            self._found[key] = self.table.find(key)
+        return self._found[key]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +112,7 @@ def predict(deployment: Deployment, engine: Engine, item: Item, knowledge: Knowl
     and 256 out are assumed, and said so in ``source``.
     """
     load, rounds = load_of(item)
-    found = rates(deployment, load, knowledge.table.find(speed_key(deployment)))
+    found = rates(deployment, load, knowledge.efficiency(deployment))
     subject = Subject(
         cluster=knowledge.cluster,
         gpu=deployment.gpu.key,
