@@ -110,6 +110,7 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
     from cfslurm.cli.output import note
     from cfslurm.core.hardware.probe import NotKnown
     from cfslurm.core.report.probe_text import probe_text
+    from cfslurm.core.report.tables import printable
     from cfslurm.core.slurm.units import duration_s
     from cfslurm.stages.probe import Patience
     from cfslurm.wiring.probing import Charge, scripts
@@ -129,10 +130,11 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
     for one in told:
         if isinstance(one.probe, NotKnown):
             silent += 1
-            remedy = f"\n  try: {one.probe.remedy}" if one.probe.remedy else ""
-            note(f"{one.target.node}: {one.probe.not_known}{remedy}")
+            note(printable(f"{one.target.node}: {one.probe.not_known}"))
+            if one.probe.remedy:
+                note(printable(f"  try: {one.probe.remedy}"))
         else:
-            note(probe_text(one.probe))
+            note(printable(probe_text(one.probe)))
     if told and silent == len(told):
         raise SlurmError(
             "no node has answered", remedy="The lines above say why, for each of them."

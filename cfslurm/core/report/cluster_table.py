@@ -154,7 +154,14 @@ def _head(graph: HardwareGraph) -> str:
 def _notes(graph: HardwareGraph) -> list[str]:
     sources = {gpus.facts.source for node in graph.nodes for gpus in node.gpus}
     notes = []
-    if Source.SITE in sources:
+    if Source.PROBE in sources:
+        if Source.SITE in sources:
+            notes.append("* from the site's config")
+        if Source.TABLE in sources:
+            notes.append(
+                "Some GPU memory is from the built-in table: no node of that kind was probed"
+            )
+    elif Source.SITE in sources:
         notes.append("* from the site's config; the rest from the built-in table, no probe has run")
     elif Source.TABLE in sources:
         notes.append("GPU memory is from the built-in table: no probe has run")
