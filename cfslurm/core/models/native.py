@@ -28,7 +28,9 @@ _NATIVE = frozenset(_NAMES.split())
 
 def needs_code(config: Mapping[str, Json]) -> bool:
     """True if a model cannot be loaded without code from its repository."""
-    return bool(config.get("auto_map")) and config.get("model_type") not in _NATIVE
+    model_type = config.get("model_type")
+    is_native = isinstance(model_type, str) and model_type in _NATIVE
+    return has_code(config) and not is_native
 
 
 def has_code(config: Mapping[str, Json]) -> bool:

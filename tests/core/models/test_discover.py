@@ -177,6 +177,7 @@ def test_a_child_with_another_shape_is_another_model() -> None:
             contents(config={**CONFIG, **AWQ, "model_type": "new", "auto_map": {"A": "x.X"}}),
             "needs code",
         ),
+        (contents(config={**CONFIG, **AWQ, "model_type": [], "auto_map": True}), "needs code"),
         (contents(config={"quantization_config": {"quant_method": "exl9"}}), "does not know"),
         (contents(config=CONFIG, paths=("config.json", "pytorch_model.bin")), "only as pickles"),
         (contents(config=CONFIG, paths=("config.json", "m\n.safetensors")), "is refused"),
@@ -465,7 +466,7 @@ def test_no_repository_breaks_it(
 
 @pytest.mark.soak
 @WILD_REPOSITORY
-@settings(max_examples=30_000, deadline=None)
+@settings(max_examples=10_000, deadline=None)
 def test_no_repository_breaks_it_at_length(
     paths: list[str], documents: dict[str, Json], headers: dict[str, WeightsHeader | Refusal]
 ) -> None:

@@ -194,7 +194,7 @@ def test_changed_bytes_are_read_or_refused(data: bytes, changes: list[tuple[int,
 
 @pytest.mark.soak
 @given(changes=MUTATIONS)
-@settings(max_examples=100_000, deadline=None)
+@settings(max_examples=50_000, deadline=None)
 def test_changed_bytes_are_read_or_refused_at_length(
     data: bytes, changes: list[tuple[int, int]]
 ) -> None:

@@ -185,6 +185,6 @@ def test_what_is_taken_the_library_takes_too(changes: list[tuple[int, int]]) -> 
 
 @pytest.mark.soak
 @given(changes=MUTATIONS)
-@settings(max_examples=100_000, deadline=None)
+@settings(max_examples=50_000, deadline=None)
 def test_what_is_taken_the_library_takes_too_at_length(changes: list[tuple[int, int]]) -> None:
     check_mutated(changes)
