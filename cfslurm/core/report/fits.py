@@ -54,7 +54,8 @@ def _fewest(
             found = fit(variant, serving, node_class.facts, engines[name], engine_name=name)
             if found.verdict is not Verdict.NO:
                 tight = "" if found.verdict is Verdict.FITS else f" ({found.verdict})"
-                return f"fits {model} {variant.quantization} on {_gpus(size)} with {name}{tight}"
+                what = variant.dtype if variant.quantization == "none" else variant.quantization
+                return f"fits {model} {what} on {_gpus(size)} with {name}{tight}"
     return ""
 
 

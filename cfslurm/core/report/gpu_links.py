@@ -115,7 +115,7 @@ def links_text(node: Node, links: Links | None) -> str:
     if not node.gpus:
         return ""
     if links is None:
-        return " · ".join(_from_table(node)) or "one GPU"
+        return " · ".join(_from_table(node))
     labels = sorted(
         {pair.label for pair in links.pairs}, key=lambda label: (label[:2] != "NV", label)
     )
@@ -126,6 +126,8 @@ def links_text(node: Node, links: Links | None) -> str:
 
 def _from_table(node: Node) -> Iterator[str]:
     for gpus in node.gpus:
+        if gpus.mig_profile:  # instances cannot reach each other
+            continue
         if gpus.count > 1 and gpus.facts.link:
             rate = f" {gpus.facts.link_gbs:g} GB/s" if gpus.facts.link_gbs else ""
             yield f"links not known (table: {gpus.facts.link}{rate})"

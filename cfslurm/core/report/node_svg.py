@@ -81,12 +81,12 @@ def _drawing(node: NodeBox, y: float) -> Block:
     return _in_rows(node, y)
 
 
-def _gpu(x: float, y: float, number: int, mark: Mark, *, below: float = 1) -> list[str]:
-    """A cell with its centre at a place, and its number below it, or with -1 above."""
+def _gpu(x: float, y: float, name: str, mark: Mark, *, below: float = 1) -> list[str]:
+    """A cell with its centre at a place, and its name below it, or with -1 above."""
     label = y + _SIDE / 2 + 15 if below > 0 else y - _SIDE / 2 - 6
     return [
         cell(x - _SIDE / 2, y - _SIDE / 2, _SIDE, mark),
-        text(x, label, f"GPU{number}", size=11, anchor="middle"),
+        text(x, label, name, size=11, width=66, anchor="middle"),
     ]
 
 
@@ -103,7 +103,7 @@ def _around_switch(node: NodeBox, links: Links, y: float) -> Block:
         width = 1 + max((p.nvlinks for p in links.pairs if at in (p.a, p.b)), default=0) / 4
         edge = row + (_SIDE / 2 if at < half else -_SIDE / 2)
         lines.append(_line(x, edge, x, middle + (-20 if at < half else 20), "nv", width))
-        lines += _gpu(x, row, links.indices[at], one.mark, below=-1 if at < half else 1)
+        lines += _gpu(x, row, f"GPU{links.indices[at]}", one.mark, below=-1 if at < half else 1)
     labels = sorted({pair.label for pair in links.pairs})
     between = f"{labels[0]} between any two" if len(labels) == 1 else "not all pairs are alike"
     wide = _LEFT - 40
@@ -136,7 +136,7 @@ def _in_circle(node: NodeBox, links: Links, y: float) -> Block:
         if pair.nvlinks:
             lines += _pair_line(pair, at_index[pair.a], at_index[pair.b], count)
     for (x, row), one, index in zip(places, node.cells, links.indices, strict=True):
-        lines += _gpu(x, row, index, one.mark, below=row - cy)
+        lines += _gpu(x, row, f"GPU{index}", one.mark, below=row - cy)
     return Block(lines=tuple(lines), height=2 * radius + 90)
 
 
@@ -153,19 +153,23 @@ def _pair_line(pair: Pair, a: tuple[float, float], b: tuple[float, float], count
 def _in_rows(node: NodeBox, y: float) -> Block:
     """Without lines: the links are not known, all of them are PCIe, or GPUs are split by MIG."""
     each = 8
+    has_types = len({one.gpu_type for one in node.cells}) > 1
     lines: list[str] = []
     for at, one in enumerate(node.cells):
-        x = _MARGIN + 30 + (at % each) * (_LEFT - 40) / each
-        lines += _gpu(x, y + 24 + (at // each) * 70, one.number, one.mark)
-    rows = -(-len(node.cells) // each)
-    known = node.links is not None
-    word = (
-        "No NVLink: all pairs reach each other over PCIe"
-        if known
-        else "Links are not drawn: nobody has asked the node"
-    )
-    lines.append(text(_MARGIN, y + 20 + rows * 70, word, size=12, kind="soft"))
-    return Block(lines=tuple(lines), height=rows * 70 + 30)
+        x, row = _MARGIN + 30 + (at % each) * (_LEFT - 40) / each, y + 24 + (at // each) * 70
+        # With several types nobody knows which number is which.
+        lines += _gpu(x, row, one.gpu_type if has_types else f"GPU{one.number}", one.mark)
+    low = y + 20 + -(-len(node.cells) // each) * 70
+    lines.append(text(_MARGIN, low, _why_no_lines(node), size=12, kind="soft"))
+    return Block(lines=tuple(lines), height=low - y + 10)
+
+
+def _why_no_lines(node: NodeBox) -> str:
+    if len(node.cells) == 1:
+        return "One GPU: it has nobody to be joined to"
+    if node.links is None:
+        return _NOT_ASKED
+    return _IN_MATRIX if any(pair.nvlinks for pair in node.links.pairs) else _OVER_PCIE
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str, width: float) -> str:

@@ -120,6 +120,8 @@ def cells(x: float, y: float, width: float, side: float, of: Sequence[Cell]) -> 
     """All GPUs of a node, in rows."""
     gap = max(2.0, side / 4)
     each = max(1, int((width + gap) // (side + gap)))
+    if len(of) > each >= 8:
+        each -= each % 8  # GPUs come in eights
     lines = tuple(
         cell(x + (n % each) * (side + gap), y + (n // each) * (side + gap), side, one.mark)
         for n, one in enumerate(of)

@@ -10,8 +10,8 @@ from tests.builders import CATALOGUE, ENGINES, catalog, graph, lab, node, three_
 def test_each_class_gets_the_fewest_gpus_that_a_variant_needs() -> None:
     classes = node_classes(lab())
     found = fits_of_catalog(catalog(chat=three_sizes()), classes, ENGINES)
-    assert found["a100_80-x4"][0] == "fits chat none on 1 GPU with vllm"
-    assert found["rtx4090-x8"][0].startswith("fits chat none on 4 GPUs with vllm")
+    assert found["a100_80-x4"][0] == "fits chat bfloat16 on 1 GPU with vllm"
+    assert found["rtx4090-x8"][0].startswith("fits chat bfloat16 on 4 GPUs with vllm")
     assert found["rtx4090-x8"][-1].startswith("fits chat awq on 1 GPU with vllm")
     assert found["cpu-32"] == ()
 
