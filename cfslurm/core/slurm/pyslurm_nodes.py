@@ -15,13 +15,26 @@ from dataclasses import dataclass
 from cfslurm.core.documents import Json
 from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.core.slurm.fields import rows
-from cfslurm.core.slurm.gres import Gres
 from cfslurm.core.slurm.json_values import JsonRecord, json_records
 from cfslurm.core.slurm.node_states import read_state
 from cfslurm.core.slurm.records import NodeRecord
 from cfslurm.core.slurm.scontrol_nodes import readable_gres, unread_states
 
 _GRES_COLUMNS = ("NodeList", "StateComplete", "Gres", "GresUsed")
+
+# What the newer interface calls a field, and the older one where it calls it otherwise.
+_OLDER = {
+    "address": "node_addr",
+    "active_features": "features_active",
+    "available_features": "features",
+    "total_cpus": "cpus",
+    "allocated_cpus": "alloc_cpus",
+    "threads_per_core": "threads",
+    "allocated_memory": "alloc_mem",
+    "temporary_disk": "tmp_disk",
+    "slurm_version": "version",
+}
+_NEWER = {name: name for name in _OLDER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,92 +98,37 @@ def _node(node: JsonRecord, row: GresRow | None) -> NodeRecord:
         raise node.unreadable("name", "a node that sinfo shows")
     state, flags, strange = read_state(row.state.split("+"))
     unread = unread_states(strange)
-    is_older = "alloc_cpus" in node.fields
-    return (_older if is_older else _newer)(
-        node,
-        _Sinfo(
-            state=state,
-            flags=flags,
-            gres=readable_gres(row.gres, "Gres", unread),
-            gres_used=readable_gres(row.gres_used, "GresUsed", unread),
-            unread=tuple(unread),
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sinfo:
-    """A `GresRow`, read."""
-
-    state: str
-    flags: tuple[str, ...]
-    gres: tuple[Gres, ...] | None
-    gres_used: tuple[Gres, ...] | None
-    unread: tuple[str, ...]
-
-
-def _older(node: JsonRecord, seen: _Sinfo) -> NodeRecord:
-    cpus = node.count("cpus")
-    reserved = (node.integer("core_spec_cnt") or 0) * (node.integer("threads") or 1)
+    keys = _OLDER if "alloc_cpus" in node.fields else _NEWER
+    cpus = node.count(keys["total_cpus"])
+    reserved = (node.integer("core_spec_cnt") or 0) * (node.integer(keys["threads_per_core"]) or 1)
+    reason = node.text("reason")
     return NodeRecord(
         name=node.need("name"),
-        address=node.text("node_addr") or node.need("name"),
-        state=seen.state,
-        state_flags=seen.flags,
-        reason=node.text("reason"),
-        reason_user=node.text("reason_user") if node.text("reason") else "",
-        reason_time=node.moment("reason_time") if node.text("reason") else None,
-        features=node.words("features_active"),
-        available_features=node.words("features"),
-        gres=seen.gres,
-        gres_used=seen.gres_used,
-        alloc_tres={},
-        cpus=cpus,
-        cpus_usable=cpus - reserved,
-        cpus_allocated=node.count("alloc_cpus"),
-        sockets=node.count("sockets"),
-        cores_per_socket=node.integer("cores_per_socket") or 1,
-        threads_per_core=node.integer("threads") or 1,
-        real_memory_mib=node.count("real_memory"),
-        memory_allocated_mib=node.integer("alloc_mem") or 0,
-        tmp_disk_mib=node.integer("tmp_disk") or 0,
-        partitions=node.words("partitions"),
-        weight=node.integer("weight") or 0,
-        boot_time=node.moment("boot_time"),
-        slurm_version=node.text("version"),
-        unread=seen.unread,
-    )
-
-
-def _newer(node: JsonRecord, seen: _Sinfo) -> NodeRecord:
-    cpus = node.count("total_cpus")
-    return NodeRecord(
-        name=node.need("name"),
-        address=node.text("address") or node.need("name"),
-        state=seen.state,
-        state_flags=seen.flags,
-        reason=node.text("reason"),
-        reason_user=node.text("reason_user") if node.text("reason") else "",
-        reason_time=node.moment("reason_time") if node.text("reason") else None,
-        features=node.words("active_features"),
-        available_features=node.words("available_features"),
-        gres=seen.gres,
-        gres_used=seen.gres_used,
+        address=node.text(keys["address"]) or node.need("name"),
+        state=state,
+        state_flags=flags,
+        reason=reason,
+        reason_user=node.text("reason_user") if reason else "",
+        reason_time=node.moment("reason_time") if reason else None,
+        features=node.words(keys["active_features"]),
+        available_features=node.words(keys["available_features"]),
+        gres=readable_gres(row.gres, "Gres", unread),
+        gres_used=readable_gres(row.gres_used, "GresUsed", unread),
         alloc_tres=_tres(node.at("allocated_tres")),
         cpus=cpus,
-        cpus_usable=node.integer("effective_cpus") or cpus,
-        cpus_allocated=node.count("allocated_cpus"),
+        cpus_usable=node.integer("effective_cpus") or cpus - reserved,
+        cpus_allocated=node.count(keys["allocated_cpus"]),
         sockets=node.count("sockets"),
         cores_per_socket=node.integer("cores_per_socket") or 1,
-        threads_per_core=node.integer("threads_per_core") or 1,
+        threads_per_core=node.integer(keys["threads_per_core"]) or 1,
         real_memory_mib=node.count("real_memory"),
-        memory_allocated_mib=node.integer("allocated_memory") or 0,
-        tmp_disk_mib=node.integer("temporary_disk") or 0,
+        memory_allocated_mib=node.integer(keys["allocated_memory"]) or 0,
+        tmp_disk_mib=node.integer(keys["temporary_disk"]) or 0,
         partitions=node.words("partitions"),
         weight=node.integer("weight") or 0,
         boot_time=node.moment("boot_time"),
-        slurm_version=node.text("slurm_version"),
-        unread=seen.unread,
+        slurm_version=node.text(keys["slurm_version"]),
+        unread=tuple(unread),
     )
 
 
