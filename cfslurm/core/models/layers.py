@@ -7,7 +7,7 @@ recurrent states vllm/model_executor/layers/mamba/mamba_utils.py (MambaStateShap
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cfslurm.core.documents import Json
@@ -244,8 +244,3 @@ def _mamba(fields: Fields) -> tuple[int, int] | None:
     inner = heads * dim if dim else expand * hidden
     groups = fields.first("mamba_n_groups", "n_groups", "mamba_ngroups") or 1
     return inner * state, (inner + 2 * groups * state) * (kernel - 1)
-
-
-def layers_of(kinds: Sequence[LayerGroup], *caching: Caching) -> int:
-    """How many layers cache in one of these ways."""
-    return sum(group.count for group in kinds if group.caching in caching)

@@ -112,7 +112,8 @@ def _split_by_heads(parts: _Parts, variant: Variant, serving: Serving) -> Term:
         formula = f"({human_bytes(parts.layers)} x {share:.3g} + {human_bytes(ends)}) / {tensor}"
     if tensor > 1:
         formula += f" + {human_bytes(parts.replicated + copied)} on every GPU"
-    return _weights_term(size, formula, parts, serving)
+    is_even = stages == 1 and (parts.is_exact or tensor == 1)
+    return _weights_term(size, formula, parts, is_even=is_even)
 
 
 def _copied_heads(layers: float, architecture: Architecture, tensor: int) -> float:
@@ -146,15 +147,14 @@ def _split_by_layers(parts: _Parts, variant: Variant, serving: Serving) -> Term:
     formula = (
         f"{min(share, layers)} of {layers} layers of {human_bytes(each)}, and embeddings or output"
     )
-    return _weights_term(size, formula, parts, serving)
+    return _weights_term(size, formula, parts, is_even=gpus == 1)
 
 
-def _weights_term(size: float, formula: str, parts: _Parts, serving: Serving) -> Term:
-    if parts.is_exact or serving.gpus == 1:
-        source = "headers of the weight files" if parts.is_exact else "sizes of the weight files"
-        return term("weights", size, source, formula, Certainty.EXACT)
-    source = "sizes of the weight files; what every GPU has from config.json"
-    return term("weights", size, source, formula, Certainty.COMPUTED)
+def _weights_term(size: float, formula: str, parts: _Parts, *, is_even: bool) -> Term:
+    """Exact where every GPU has the same share; layers are taken for equal where they are dealt out."""
+    source = "headers of the weight files" if parts.is_exact else "sizes of the weight files"
+    certainty = Certainty.EXACT if is_even else Certainty.COMPUTED
+    return term("weights", size, source, formula, certainty)
 
 
 def _extras(variant: Variant, serving: Serving, engine: Engine) -> Iterator[Term]:
