@@ -54,3 +54,23 @@ def test_json_has_the_nodes_below_the_switch_that_was_named(busy: User) -> None:
     assert [node["name"] for node in answer["nodes"]] == ["a100-1"]
     assert [one["node_names"] for one in answer["classes"]] == [["a100-1"]]
     assert answer["links"] == []
+
+
+def test_a_plan_is_drawn_where_it_puts_its_work(user: User) -> None:
+    user.write(
+        "schema: cfslurm.workflow/1\nname: one\ntasks:\n"
+        '  hello: {command: ["true"], work: {time: 1s}, time: 1m}\n'
+    )
+    assert user.cfslurm("plan", "workflow.yaml", "-o", "plan.json").returncode == 0
+    text = user.cfslurm("topo", "--plan", "plan.json").stdout
+    [line] = [line for line in text.splitlines() if "cpu-1" in line]
+    assert "plan: 1 of hello" in line
+
+
+def test_a_picture_of_what_is_not_there_is_refused(user: User) -> None:
+    done = user.cfslurm("topo", "leaf-fats", "--svg")
+    assert done.returncode == 2
+    assert "there is no node, switch or block 'leaf-fats'" in done.stderr
+    assert "Did you mean leaf-fast?" in done.stderr
+    assert "which kind of picture" in user.cfslurm("topo", "-o", "cluster.png").stderr
+    assert not list(user.folder.glob("cluster*"))
