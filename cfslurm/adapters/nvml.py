@@ -26,6 +26,8 @@ _FEATURES = ("nvmlInitWithFlags", "nvmlMemory_v2", "nvmlDeviceGetAttributes_v2",
 NOT_FOUND = 6
 FUNCTION_NOT_FOUND = 13
 VERSION_MISMATCH = 25
+# NVML_VALUE_NOT_AVAILABLE, in the two widths of its numbers.
+_NO_VALUE = frozenset({2**32 - 1, 2**64 - 1})
 _REMEDIES = {
     4: "The job may not look at this device: ask Slurm for GPUs in the job.",
     9: "Load the NVIDIA kernel module on this node, or drain it: `dmesg` says why it is not loaded.",
@@ -61,7 +63,10 @@ class Nvml:
     def count(self, question: str, *arguments: Any) -> Count:
         """A whole number."""
         answer = self.ask(question, *arguments)
-        return answer if isinstance(answer, NotKnown) else int(answer)
+        if isinstance(answer, NotKnown):
+            return answer
+        number = int(answer)
+        return number if number not in _NO_VALUE else not_told(question)
 
     def text(self, question: str, *arguments: Any) -> Text:
         """A text; an empty one is none."""
@@ -75,6 +80,11 @@ class Nvml:
     def constant(self, name: str) -> int:
         """A constant of NVML."""
         return int(getattr(self._module, name))
+
+
+def not_told(question: str) -> NotKnown:
+    """The driver answered, and its answer is its sign for "no value"."""
+    return NotKnown(not_known=f"{question} gave no value")
 
 
 def is_code(fact: object, code: int) -> bool:

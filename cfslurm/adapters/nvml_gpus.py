@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cfslurm.adapters.nvml import FUNCTION_NOT_FOUND, MIB, NOT_FOUND, Nvml, is_code
+from cfslurm.adapters.nvml import FUNCTION_NOT_FOUND, MIB, NOT_FOUND, Nvml, is_code, not_told
 from cfslurm.adapters.nvml_links import bus_id_text, read_links
 from cfslurm.adapters.sysfs import cpu_list, number_in
 from cfslurm.core.hardware.probe import (
@@ -31,6 +31,7 @@ _SM_CLOCK, _MEMORY_CLOCK = 1, 2
 _GPU_SENSOR = 0
 _MOST_GPUS = 64  # no node has more; a driver that says so is not believed
 _MOST_MIG = 16
+_MOST_MEMORY_BYTES = 16 * 1024**4
 
 
 def read_gpus(nvml: Nvml, *, node: str, system: Path = Path("/")) -> GpuReport | NotKnown:
@@ -142,7 +143,8 @@ def _memory(nvml: Nvml, handle: Any) -> tuple[Count, Count, Count]:
         reserved, answer = answer, nvml.ask("nvmlDeviceGetMemoryInfo", handle)
     if isinstance(answer, NotKnown):
         return answer, answer, answer
-    if answer.total == 0:  # a card that shares the CPU's memory has none of its own to report
+    # A card that shares the CPU's memory has none of its own to report; no card has 16 TiB.
+    if not 0 < answer.total < _MOST_MEMORY_BYTES:
         none = NotKnown(not_known="the driver reports no memory of the card's own")
         return none, none, none
     if reserved is None:
@@ -176,6 +178,10 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
     if is_code(attributes, FUNCTION_NOT_FOUND):
         attributes = nvml.ask("nvmlDeviceGetAttributes", handle)
     name = nvml.text("nvmlDeviceGetName", handle)
+    if not isinstance(attributes, NotKnown):
+        slices, memory_mib = int(attributes.gpuInstanceSliceCount), int(attributes.memorySizeMB)
+        if not slices or not 0 < memory_mib < _MOST_MEMORY_BYTES // MIB:
+            attributes = not_told("nvmlDeviceGetAttributes")
     if isinstance(attributes, NotKnown):
         return MigInstance(
             index=index,
@@ -184,7 +190,6 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
             memory_mib=attributes,
             multiprocessors=attributes,
         )
-    slices, memory_mib = int(attributes.gpuInstanceSliceCount), int(attributes.memorySizeMB)
     return MigInstance(
         index=index,
         # Slurm builds its GRES type in the same way (gpu_nvml.c).
@@ -203,8 +208,9 @@ def _profile(name: Text) -> str:
 
 def _pcie(nvml: Nvml, handle: Any) -> Pcie:
     info = nvml.ask("nvmlDeviceGetPciInfo_v3", handle)
+    bus_id = info if isinstance(info, NotKnown) else bus_id_text(info)
     return Pcie(
-        bus_id=info if isinstance(info, NotKnown) else bus_id_text(info),
+        bus_id=bus_id or not_told("nvmlDeviceGetPciInfo_v3"),
         generation=nvml.count("nvmlDeviceGetCurrPcieLinkGeneration", handle),
         generation_max=nvml.count("nvmlDeviceGetMaxPcieLinkGeneration", handle),
         width=nvml.count("nvmlDeviceGetCurrPcieLinkWidth", handle),
@@ -251,7 +257,10 @@ def _watts(nvml: Nvml, question: str, handle: Any) -> Number:
 
 def _utilization(nvml: Nvml, handle: Any) -> Count:
     answer = nvml.ask("nvmlDeviceGetUtilizationRates", handle)
-    return answer if isinstance(answer, NotKnown) else int(answer.gpu)
+    if isinstance(answer, NotKnown):
+        return answer
+    percent = int(answer.gpu)
+    return percent if percent <= 100 else not_told("nvmlDeviceGetUtilizationRates")
 
 
 def _processes(nvml: Nvml, handle: Any) -> Count:

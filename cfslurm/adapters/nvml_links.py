@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cfslurm.adapters.nvml import Nvml
+from cfslurm.adapters.nvml import Nvml, not_told
 from cfslurm.core.hardware.probe import Count, GpuLink, NotKnown, Text
 
 _MOST_LINKS = 36  # NVML_NVLINK_MAX_LINKS; the cards of today have 18 at the most
@@ -42,7 +42,7 @@ class _Ends:
 def read_links(nvml: Nvml, handles: Mapping[int, Any]) -> tuple[GpuLink, ...]:
     """Every pair of GPUs once."""
     bus_ids = {index: _bus_id(nvml, handle) for index, handle in handles.items()}
-    near = frozenset(bus_ids.values())
+    near = frozenset(bus_ids.values()) - {""}
     ends = {index: _ends(nvml, handle, near) for index, handle in handles.items()}
     indices = sorted(handles)
     return tuple(
@@ -104,6 +104,8 @@ def _end(nvml: Nvml, handle: Any, link: int, near: frozenset[str]) -> str | NotK
     if isinstance(info, NotKnown):
         return info
     bus_id = bus_id_text(info)
+    if not bus_id:
+        return not_told("nvmlDeviceGetNvLinkRemotePciInfo")
     # An old driver cannot tell what is there: a GPU if it is one of ours, else anything.
     if kind == _TO_GPU or bus_id in near:
         return bus_id
