@@ -109,7 +109,7 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
     """
     from cfslurm.cli.output import note
     from cfslurm.core.hardware.probe import NotKnown
-    from cfslurm.core.report.probe_text import probe_text
+    from cfslurm.core.report.probe_text import fencing_text, probe_text
     from cfslurm.core.report.tables import printable
     from cfslurm.core.slurm.units import duration_s
     from cfslurm.stages.probe import Patience
@@ -126,16 +126,17 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
         return
     note(text)
     told = ask_nodes(targets, graph, context, charge=charge, patience=patience, say=note)
-    silent = 0
     for one in told:
         if isinstance(one.probe, NotKnown):
-            silent += 1
             note(printable(f"{one.target.node}: {one.probe.not_known}"))
             if one.probe.remedy:
                 note(printable(f"  try: {one.probe.remedy}"))
         else:
             note(printable(probe_text(one.probe)))
-    if told and silent == len(told):
+    answers = [one.probe for one in told if not isinstance(one.probe, NotKnown)]
+    if hint := fencing_text(answers):
+        note(printable(hint))
+    if told and not answers:
         raise SlurmError(
             "no node has answered", remedy="The lines above say why, for each of them."
         )

@@ -29,6 +29,18 @@ def asks_text(targets: Sequence[ProbeTarget], left_out: Sequence[LeftOut], ask: 
     return "\n".join(lines)
 
 
+def fencing_text(probes: Sequence[NodeProbe]) -> str:
+    """What to do better next time where jobs see GPUs that they do not hold; "" where none did."""
+    for probe in probes:
+        held = known(probe.gpus_asked)
+        if held is not None and len(probe.gpus) > held:
+            return (
+                f"{probe.node} showed {len(probe.gpus)} GPUs to a job that held {held}: nothing fences "
+                "them here, and `--gpus none` is enough."
+            )
+    return ""
+
+
 def probe_text(probe: NodeProbe) -> str:
     """An answer in a line: GPUs and how they are joined, memory of the node, what could not be read.
 

@@ -9,7 +9,7 @@ from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.probe import NotKnown
 from cfslurm.core.hardware.probe_targets import GpuAsk, LeftOut, ProbeTarget
 from cfslurm.core.report.cluster_table import info_text
-from cfslurm.core.report.probe_text import asks_text, probe_text
+from cfslurm.core.report.probe_text import asks_text, fencing_text, probe_text
 from tests.builders import graph, node
 from tests.probes import UNREAD, all_links, hgx, mig, node_probe, probed_gpu
 
@@ -50,6 +50,15 @@ def test_an_answer_in_a_line() -> None:
     )
     broken = replace(node_probe("c1"), machine=NotKnown(not_known="x"))
     assert probe_text(broken) == "c1: no GPU facts: NVML Shared Library Not Found"
+
+
+def test_jobs_that_see_more_than_they_hold_need_hold_none() -> None:
+    assert fencing_text([hgx("h1"), node_probe("c1")]) == ""
+    unfenced = replace(hgx("h2"), gpus_asked=1)
+    assert fencing_text([hgx("h1"), unfenced]) == (
+        "h2 showed 8 GPUs to a job that held 1: nothing fences them here, and `--gpus none` is enough."
+    )
+    assert fencing_text([replace(unfenced, gpus_asked=UNREAD)]) == ""
 
 
 def _from(*sources: Source) -> HardwareGraph:
