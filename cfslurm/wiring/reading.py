@@ -13,7 +13,7 @@ from cfslurm.adapters.patience import Patience
 from cfslurm.adapters.process import which
 from cfslurm.adapters.resources import shipped_text
 from cfslurm.core.hardware.gpus import read_catalogue
-from cfslurm.core.hardware.graph import HardwareGraph
+from cfslurm.core.hardware.graph import SCHEMA, HardwareGraph
 from cfslurm.core.hardware.parts import Freshness, Refresh, oldest_s, parts_read, refresh_s
 from cfslurm.core.slurm.units import human_seconds
 from cfslurm.errors import SlurmUnavailableError, UserInputError
@@ -139,4 +139,10 @@ def recorded(kind: type[T], path: Path, how: str) -> T:
         raise UserInputError(
             f"cannot read {path}: {error}", remedy=f"Write it with `{how}`."
         ) from error
+    written = data.get("schema") if isinstance(data, dict) else None
+    if kind is HardwareGraph and written != SCHEMA:
+        raise UserInputError(
+            f"{path} is {str(written)[:60]!r}, and this cfslurm reads {SCHEMA!r}",
+            remedy=f"Record the cluster again with `{how}`.",
+        )
     return validate_json(kind, data, str(path))

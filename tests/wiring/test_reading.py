@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.environment import read_environment
+from cfslurm.core.hardware.graph import SCHEMA, HardwareGraph
 from cfslurm.core.hardware.parts import Freshness, part_of
 from cfslurm.core.site.settings import Layer, settle
 from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.errors import SlurmUnavailableError, UserInputError
 from cfslurm.wiring import Context
+from cfslurm.wiring.reading import HARVEST, recorded
 
 FREE = {"nodes", "jobs", "reservations", "licenses"}
 SETTINGS = {"settings", "partitions", "topology"}
@@ -187,6 +189,25 @@ def test_answers_of_another_cluster_than_slurm_conf_names_are_not_kept(
     slurm.asked.clear()
     context.harvest(Freshness.LIMITS)
     assert set(slurm.asked) == FREE | REST
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            '{"schema": "cfslurm.hardware/1", "nodes": []}',
+            "is 'cfslurm.hardware/1', and this cfslurm",
+        ),
+        ("[]", "is 'None', and this cfslurm reads"),
+        ("{", "cannot read .*Expecting property name"),
+        (f'{{"schema": "{SCHEMA}", "nodes": 3}}', "errors"),
+    ],
+)
+def test_what_is_no_recorded_cluster_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(text)
+    with pytest.raises(UserInputError, match=why):
+        recorded(HardwareGraph, path, HARVEST)
 
 
 def test_without_slurm_conf_nothing_is_kept(context: Context, slurm: _Slurm) -> None:
