@@ -61,7 +61,7 @@ class Size:
 
 
 QUICK = Size(nodes=10_000, rounds=2, asked_alone=10)
-FULL = Size(nodes=10_000, rounds=15, asked_alone=100)
+FULL = Size(nodes=10_000, rounds=15, asked_alone=20)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
