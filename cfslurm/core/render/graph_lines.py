@@ -119,7 +119,7 @@ def _lines(gpus: GpuSet, family: str, devices: tuple[GresDevice, ...]) -> GpuLin
         gpu_type=gpus.gpu_type,
         family=family,
         devices=devices,
-        card=gpus.facts,
+        card=replace(gpus.facts, note=""),  # whose probe it was makes no node another one
         product="" if gpus.facts.source in _UNSURE else gpus.facts.product,
         why=_why(gpus, family),
         origins={"Count": Origin.SLURM, "File": Origin.ASSUMED},

@@ -116,12 +116,14 @@ def links_text(node: Node, links: Links | None) -> str:
         return ""
     if links is None:
         return " · ".join(_from_table(node))
-    labels = sorted(
-        {pair.label for pair in links.pairs}, key=lambda label: (label[:2] != "NV", label)
-    )
-    switch = " through NVSwitch" if links.has_switch else ""
+    labels = sorted({pair.label for pair in links.pairs})
+    nvlinks = " · ".join(label for label in labels if label.startswith("NV"))
+    if nvlinks and links.has_switch:
+        nvlinks += " through NVSwitch"
+    others = [label for label in labels if not label.startswith("NV")]
+    found = " · ".join([*([nvlinks] if nvlinks else []), *others])
     whose = "" if links.asked == node.name else f", as {links.asked} told"
-    return f"{' · '.join(labels)}{switch} (probed{whose})"
+    return f"{found} (probed{whose})"
 
 
 def _from_table(node: Node) -> Iterator[str]:

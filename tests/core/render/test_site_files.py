@@ -134,8 +134,14 @@ def test_cores_within_a_socket_are_widened_to_it() -> None:
 
 def test_one_probe_stands_for_all_nodes_like_it() -> None:
     made = hgx(10)
-    nodes = (made.nodes[0], *(replace(node, probe=None) for node in made.nodes[1:]))
-    [lines] = graph_lines(replace(made, nodes=nodes)).nodes
+    others = (
+        replace(
+            one, probe=None, gpus=(replace(gpus, facts=replace(gpus.facts, note="of another")),)
+        )
+        for one in made.nodes[1:]
+        for gpus in one.gpus
+    )
+    [lines] = graph_lines(replace(made, nodes=(made.nodes[0], *others))).nodes
     assert len(lines.names) == 10
     assert lines.gpus[0].devices[1].links == "18,-1,18,18,18,18,18,18"
     assert lines.gpus[0].why == "asked: hgx-01"

@@ -113,6 +113,21 @@ def test_one_answer_stands_for_nodes_that_are_alike_and_says_whose_it_is() -> No
     assert box.links_text == "NV18 through NVSwitch (probed, as hgx-01 told)"
 
 
+def test_only_nvlinks_pass_the_nvswitch() -> None:
+    """A MIG GPU gives its NVLinks up."""
+    made = hgx(1)
+    probe = made.nodes[0].probe
+    assert probe is not None
+    assert not isinstance(probe.gpu, NotKnown)
+    links = tuple(
+        replace(link, nvlinks=0, through="none") if link.b == 7 else link
+        for link in probe.gpu.links
+    )
+    one = replace(made.nodes[0], probe=replace(probe, gpu=replace(probe.gpu, links=links)))
+    box = _box(replace(made, nodes=(one,)), "hgx-01")
+    assert box.links_text == "NV18 through NVSwitch · NODE · SYS (probed)"
+
+
 def test_the_matrix_is_that_of_nvidia_smi() -> None:
     probe = report("n", count=4, nvlinks=0, through="none", cpus=("0-3", "4-7"))
     links = links_of(probe)
