@@ -19,8 +19,9 @@ from cfslurm.core.models.calibration import Observation, without_repeats
 from cfslurm.core.models.calibration_lines import line_of, read_lines
 
 _SUFFIX = ".jsonl"
-_MOST_BYTES = 1024 * 1024  # of each file, the newest
-_MOST_FILES = 500
+_MOST_BYTES = 1024 * 1024  # of the user's own file, the newest
+_MOST_BYTES_OF_OTHERS = 64 * 1024
+_MOST_FILES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,8 @@ class CalibrationFiles:
         found: list[Observation] = []
         refused = 0
         for user, uid, path in self._files():
-            lines = read_lines(_tail(path, owner=uid), user=user)
+            most = _MOST_BYTES if user == self.user else _MOST_BYTES_OF_OTHERS
+            lines = read_lines(_tail(path, owner=uid, most=most), user=user)
             found += lines.observations
             refused += lines.refused
         return without_repeats(found), refused
@@ -72,7 +74,7 @@ def _uid(user: str) -> int | None:
         return None
 
 
-def _tail(path: Path, *, owner: int | None) -> Iterable[str]:
+def _tail(path: Path, *, owner: int | None, most: int) -> Iterable[str]:
     """The newest lines of a file that belongs to somebody; none if it does not, or is not there."""
     if owner is None:
         return ()
@@ -84,9 +86,9 @@ def _tail(path: Path, *, owner: int | None) -> Iterable[str]:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode) or about.st_uid != owner:
             return ()
-        skipped = max(0, about.st_size - _MOST_BYTES)
+        skipped = max(0, about.st_size - most)
         file.seek(skipped)
-        lines = file.read(_MOST_BYTES).decode("utf-8", "replace").split("\n")
+        lines = file.read(most).decode("utf-8", "replace").split("\n")
     return lines[1:] if skipped else lines
 
 

@@ -14,10 +14,11 @@ wherever it ran, that work there. Each sample counts at one level only: where it
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import exp, log, sqrt
 from statistics import median
+from typing import TypeAlias
 
 # Standard deviations of logarithms; estimates, see docs/explanation/model-sizes.md.
 _BETWEEN_WORKS = 0.4  # two pieces of work with the same variant: their token counts are guesses
@@ -103,12 +104,31 @@ class Correction:
     history: int = 0
 
 
+_WorkKey: TypeAlias = tuple[Quantity, str]
+_PlaceKey: TypeAlias = tuple[Quantity, str, str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """All observations that a user may see; ``user`` is this user, whose own count one by one."""
 
     observations: tuple[Observation, ...] = ()
     user: str = ""
+    _of_work: dict[_WorkKey, list[Observation]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+    _of_place: dict[_PlaceKey, list[Observation]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+
+    def __post_init__(self) -> None:
+        for o in self.observations:
+            if not o.is_believable:
+                continue
+            if o.user == self.user:
+                self._of_work.setdefault((o.quantity, o.subject.work), []).append(o)
+            if o.basis is Basis.PHYSICS:
+                self._of_place.setdefault((o.quantity, *_place(o.subject)), []).append(o)
 
     def correct(
         self, subject: Subject, quantity: Quantity, basis: Basis, spread: float
@@ -118,11 +138,10 @@ class Calibration:
         A number that the user gave is corrected by the history of that work only; one from physics
         also by what else ran with the same engine on the same kind of GPU.
         """
-        known = [o for o in self.observations if o.quantity is quantity and o.is_believable]
-        own = [o for o in known if o.subject.work == subject.work and o.user == self.user]
+        own = self._of_work.get((quantity, subject.work), [])
         mine = self._newest([o for o in own if o.subject == subject])
         places = self._of_places([o for o in own if _is_elsewhere(o.subject, subject)])
-        near, far = self._of_others(known, subject, basis)
+        near, far = self._of_others(subject, quantity, basis)
         mean, variance = _updated(0.0, spread**2, far, _BETWEEN_WORKS)
         mean, variance = _updated(
             mean, variance + _drift(near, _OF_A_VARIANT), near, _BETWEEN_WORKS
@@ -140,18 +159,13 @@ class Calibration:
         )
 
     def _of_others(
-        self, known: Sequence[Observation], subject: Subject, basis: Basis
+        self, subject: Subject, quantity: Quantity, basis: Basis
     ) -> tuple[list[float], list[float]]:
         """Other work with the same engine on the same kind of GPU: with this variant, with others."""
         if basis is not Basis.PHYSICS or not subject.engine:
             return [], []
-        here = [
-            o
-            for o in known
-            if o.basis is Basis.PHYSICS
-            and o.subject.work != subject.work
-            and _is_same_place(o.subject, subject)
-        ]
+        found = self._of_place.get((quantity, *_place(subject)), [])
+        here = [o for o in found if o.subject.work != subject.work]
         near = self._units([o for o in here if o.subject.variant == subject.variant])
         far = self._units([o for o in here if o.subject.variant != subject.variant])
         return near, far
@@ -176,8 +190,8 @@ class Calibration:
         return [median(ratios) for _, ratios in sorted(by_unit.items())]
 
 
-def _is_same_place(one: Subject, other: Subject) -> bool:
-    return (one.cluster, one.gpu, one.engine) == (other.cluster, other.gpu, other.engine)
+def _place(subject: Subject) -> tuple[str, str, str]:
+    return subject.cluster, subject.gpu, subject.engine
 
 
 def _is_elsewhere(one: Subject, other: Subject) -> bool:

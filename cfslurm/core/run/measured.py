@@ -41,12 +41,15 @@ def measured(finished: Finished) -> tuple[Observation, ...]:
     tasks are looked at: a component of a gang runs as long as the others do. A plan of an older
     cfslurm, which does not say what it had predicted, tells nothing.
     """
-    plan: Any = finished.plan
-    if not isinstance(plan, dict):
-        return ()
-    models = _engines(plan)
+    plan = _object(finished.plan)
+    workflow = _object(plan.get("workflow"))
+    engines = {
+        name: str(_object(model).get("engine", ""))
+        for name, model in _object(workflow.get("models")).items()
+    }
+    choices = plan.get("choices")
     found: list[Observation] = []
-    for choice in plan.get("choices", ()):
+    for choice in map(_object, choices if isinstance(choices, list) else ()):
         items = [
             item
             for item in finished.items.get(str(choice.get("group", "")), ())
@@ -55,41 +58,38 @@ def measured(finished: Finished) -> tuple[Observation, ...]:
             and item.node_class == choice.get("node_class")
             and item.variant == choice.get("variant")
         ]
-        if items:
-            found += _of_choice(finished, plan, choice, models, items)
+        subject = Subject(
+            cluster=str(plan.get("cluster", "")),
+            gpu=str(choice.get("gpu_key", "")),
+            engine=engines.get(str(choice.get("model", "")), ""),
+            variant=str(choice.get("variant", "")),
+            work=f"{workflow.get('name', '')}/{choice.get('group', '')}",
+        )
+        found += _of_choice(finished, subject, _object(choice.get("uncorrected")), items)
     return tuple(found)
 
 
-def _engines(plan: Mapping[str, Any]) -> Mapping[str, str]:
-    """Engine by the name of the model."""
-    models = plan.get("workflow", {}).get("models", {})
-    return {name: str(model.get("engine", "")) for name, model in models.items()}
+def _object(value: object) -> Mapping[str, Any]:
+    """A JSON object; an empty one for anything else: a damaged plan must not stop `status`."""
+    return value if isinstance(value, dict) else {}
 
 
 def _of_choice(
     finished: Finished,
-    plan: Mapping[str, Any],
-    choice: Mapping[str, Any],
-    engines: Mapping[str, str],
+    subject: Subject,
+    predictions: Mapping[str, Any],
     items: Sequence[ItemState],
 ) -> Iterable[Observation]:
-    predictions = choice.get("uncorrected") or {}
-    subject = Subject(
-        cluster=str(plan.get("cluster", "")),
-        gpu=str(choice.get("gpu_key", "")),
-        engine=engines.get(str(choice.get("model", "")), ""),
-        variant=str(choice.get("variant", "")),
-        work=f"{plan.get('workflow', {}).get('name', '')}/{choice.get('group', '')}",
-    )
+    told = predictions.get("basis")
     for quantity in Quantity:
         values = [value for item in items if (value := _value(item, quantity)) > 0]
-        predicted = predictions.get(quantity.value, 0)
+        predicted = predictions.get(quantity.value)
         if not values or not isinstance(predicted, int | float) or predicted <= 0:
             continue
         yield Observation(
             subject=subject,
             quantity=quantity,
-            basis=Basis(predictions.get("basis", Basis.GIVEN.value)),
+            basis=Basis.PHYSICS if told == Basis.PHYSICS else Basis.GIVEN,
             user=finished.user,
             run=finished.run,
             at=finished.at,

@@ -84,7 +84,18 @@ def test_other_results_are_left_alone(result: Any) -> None:
     assert [one.quantity for one in _measured(_item(0, 20.0, result=result))] == [Quantity.DURATION]
 
 
-@pytest.mark.parametrize("plan", [None, [], {}, {"choices": [{"group": "eval"}]}])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        None,
+        [],
+        {},
+        {"choices": 3, "workflow": []},
+        {"choices": [None, {"group": "eval"}]},
+        {**PLAN, "choices": [{**PLAN["choices"][0], "uncorrected": [1]}]},
+        {**PLAN, "choices": [{**PLAN["choices"][0], "uncorrected": {"duration": "x"}}]},
+    ],
+)
 def test_a_plan_that_predicted_nothing_teaches_nothing(plan: Any) -> None:
     assert _measured(_item(0, 20.0, node_class=None, variant=None), plan=plan) == ()
     assert _measured(_item(0, 20.0), plan=plan) == ()
