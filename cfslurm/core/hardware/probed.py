@@ -164,11 +164,17 @@ def _overridden(facts: GpuFacts, override: GpuOverride) -> GpuFacts:
 def _belonging(
     gpu_set: GpuSet, node: Node, probe: NodeProbe, names: GpuNames
 ) -> tuple[ProbedGpu, ...]:
-    """The GPUs of the answer that Slurm means with this type: all, where the node has but one type."""
+    """The GPUs of the answer that Slurm means with this type: all, where the node has but one type.
+
+    Where other types of the node are MIG instances, a card that is cut up belongs to those.
+    """
     readable = tuple(gpu for gpu in probe.gpus if known(gpu.name) or known(gpu.memory_mib))
     if len(node.gpus) == 1:
         return readable
     keys = _keys(gpu_set.gpu_type, names)
+    is_instance = mig_name(gpu_set.gpu_type) is not None
+    if not is_instance and any(mig_name(other.gpu_type) for other in node.gpus):
+        readable = tuple(gpu for gpu in readable if known(gpu.mig_mode) != "on")
     return tuple(gpu for gpu in readable if card_of(gpu, names.catalogue).key in keys)
 
 

@@ -149,6 +149,13 @@ def test_mig_instances_have_the_memory_that_the_driver_gives() -> None:
     assert (card.key, card.memory_mib) == ("a100_80_1g.10gb", 9728)
 
 
+def test_whole_cards_beside_instances_keep_their_memory() -> None:
+    instances = [mig(i, "1g.10gb", 9728) for i in range(7)]
+    cards = [probed_gpu(0), probed_gpu(1, mig=instances)]
+    (small, whole), _ = _join(_nodes("gpu:a100_80:1,gpu:1g.10gb:7"), node_probe("n0", cards))
+    assert (small.memory_mib, whole.key, whole.memory_mib) == (9728, "a100_80", 81_920)
+
+
 def test_a_card_in_no_table_keeps_its_memory() -> None:
     odd = probed_gpu(0, "NVIDIA XYZ 9000", memory_mib=400_000, compute_capability="13.0")
     (card,), _ = _join(_nodes("gpu:xyz:1"), node_probe("n0", [odd]))
