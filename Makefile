@@ -39,6 +39,7 @@ bench: ## all benchmarks, beside peers and limits
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.harvest
 	$(BIN)/python -m benchmarks.spank
+	$(BIN)/python -m benchmarks.sessions
 	$(BIN)/python -m benchmarks.prediction
 
 lock: ## pin all dependencies anew (needs uv)

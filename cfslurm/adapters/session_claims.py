@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -111,8 +112,14 @@ def take_claim(folder: Path, me: Identity, *, session: str, at: str, take_over: 
             holder = holder_of(folder, newest)
             check_may_take(holder, life_of(holder.holder, me), me)
         claim = Claim(epoch=newest + 1, session=session, holder=me, at=at)
-        if _write_claim(folder, claim, access):
-            return claim
+        try:
+            if _write_claim(folder, claim, access):
+                return claim
+        except OSError:
+            if holder_of(folder, claim.epoch) == claim:  # ours, but perhaps not for ever
+                with contextlib.suppress(OSError):
+                    close_claim(folder, claim.epoch)
+            raise
     raise SessionHeldError(
         f"{_TRIES} others have claimed session {session} at the same time",
         remedy="Start one writer for each session.",

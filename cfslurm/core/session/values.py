@@ -270,7 +270,7 @@ def from_bytes(raw: bytes) -> Json:
         SessionError: it is no JSON, or too deep.
     """
     try:
-        tree: Json = json.loads(raw, parse_constant=_no_constant)
+        tree: Json = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise _unknown(f"not JSON ({error})") from error
     return tree
