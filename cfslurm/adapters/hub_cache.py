@@ -24,6 +24,8 @@ from cfslurm.core.models.variants import ModelFile, Variant
 from cfslurm.ports import Clock, Hub
 
 _SCHEMA = "cfslurm.hub_answer/2"
+# Files in a home folder are counted on many clusters; one model makes some hundreds.
+_MOST_ANSWERS = 20_000
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 Answer = TypeVar("Answer")
 
@@ -31,8 +33,8 @@ Answer = TypeVar("Answer")
 class CachedHub:
     """A Hub that is asked once. The folder is the user's own: it also knows of private models.
 
-    What changes is asked again after ``lists_live_s``; 0 asks for it every time. A cache that cannot
-    be read or written costs time and nothing else.
+    What changes is asked again after ``lists_live_s``; 0 asks for it every time. Of more than 20,000
+    answers the older half goes. A cache that cannot be read or written costs time and nothing else.
     """
 
     def __init__(self, hub: Hub, folder: Path, *, clock: Clock, lists_live_s: float) -> None:
@@ -40,6 +42,7 @@ class CachedHub:
         self._folder = folder
         self._clock = clock
         self._lists_live_s = lists_live_s
+        self._is_swept = False
         self.endpoint = hub.endpoint
 
     def ping(self) -> None:
@@ -154,7 +157,29 @@ class CachedHub:
             if not self._folder.is_dir():
                 self._folder.mkdir(parents=True, mode=0o700)
                 self._folder.chmod(0o700)
+            if not self._is_swept:
+                self._is_swept = True
+                _sweep(self._folder)
             write_atomic(path, json.dumps(content).encode(), mode=0o600)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the older half of the answers where there are too many.
+
+    Raises:
+        OSError: they cannot be listed.
+    """
+    found = list(folder.iterdir())
+    if len(found) > _MOST_ANSWERS:
+        for path in sorted(found, key=_written_at)[: len(found) // 2]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _written_at(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def _as(kind: Any, answer: Json) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,20 @@ def test_an_answer_to_another_question_is_no_answer(
     (other,) = set(tmp_path.iterdir()) - {path}
     path.write_bytes(other.read_bytes())
     assert hub.read_json(REPO, commit, "config.json") == config
+
+
+def test_the_older_half_goes_when_there_are_too_many(
+    fake_hub: FakeHub, tmp_path: Path, commit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfslurm.adapters.hub_cache._MOST_ANSWERS", 10)
+    for age in range(12):
+        path = tmp_path / f"{age}.json"
+        path.touch()
+        os.utime(path, (1000 - age, 1000 - age))
+    answers(cached(fake_hub, tmp_path), commit)
+    left = {path.stem for path in tmp_path.iterdir()}
+    assert len(left) == 6 + 2
+    assert {"0", "1", "2", "3", "4", "5"} < left
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(

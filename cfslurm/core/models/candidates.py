@@ -137,6 +137,7 @@ def _described(
         notes.append(_NOT_COMPARED)
     if base.template and contents.template not in ("", base.template):
         notes.append(_TEMPLATE_DIFFERS)
+    notes += _warnings(contents, files)
     variant = _variant(contents, quantization, files, architecture)
     return _with_headers(
         replace(variant, dtype=read_dtype(dict(config)), notes=tuple(notes)), contents, quantization
@@ -172,7 +173,8 @@ def _gguf(contents: Contents, group: GgufGroup, base: BaseModel) -> tuple[str, V
         _TEMPLATE_DIFFERS if base.template and template not in ("", base.template) else "",
         f"the projector {others[0][:80]} is left out: it reads text only" if others else "",
     )
-    variant = replace(variant, dtype=base.dtype, notes=tuple(text for text in notes if text))
+    told = (*(text for text in notes if text), *_warnings(contents, files))
+    variant = replace(variant, dtype=base.dtype, notes=told)
     return label, _with_headers(variant, contents, NOT_QUANTIZED)
 
 
@@ -198,6 +200,16 @@ def _gguf_shape(
     if other := difference_to(facts[0], base.architecture):
         return Refusal(f"it is another model: {other}")
     return base.architecture
+
+
+def _warnings(contents: Contents, files: tuple[ModelFile, ...]) -> Iterator[str]:
+    """What the Hub's scanners have against the repository, and whether that would be fetched."""
+    taken = {file.path for file in files}
+    named = sorted(contents.security.files, key=lambda path: (path not in taken, path))
+    if named:
+        more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+        fetched = "is fetched" if named[0] in taken else "is not fetched"
+        yield f"the Hub's scanners warn of {named[0][:80]}, which {fetched}{more}"
 
 
 def _variant(

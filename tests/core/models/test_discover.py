@@ -346,8 +346,15 @@ def test_a_changed_chat_template_is_told() -> None:
 
 
 def test_scanners_are_shown() -> None:
-    found = replace(contents(RECORD, CONFIG), security=Security(status="suspicious"))
-    assert taken(found)[0].security == "suspicious"
+    found = contents(RECORD, CONFIG)
+    for names, words in (
+        (("a.bin",), "a.bin, which is not fetched"),
+        (("a.bin", "model.safetensors"), "model.safetensors, which is fetched and 1 more"),
+    ):
+        security = Security(status="suspicious", files=names)
+        (variant,) = taken(replace(found, security=security))
+        assert variant.security == "suspicious"
+        assert variant.notes == (f"the Hub's scanners warn of {words}",)
 
 
 def test_policy_comes_first() -> None:
