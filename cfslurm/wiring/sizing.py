@@ -76,19 +76,21 @@ def variants_on_hub(
 
 
 def gpu_named(name: str, context: Context) -> GpuFacts:
-    """A card of the catalogue, or that of a GPU type or node class of the cluster.
+    """A card of the catalogue by one of its names; else that of a node class or GPU type of the cluster.
+
+    A name that is neither is taken for the card that it is a part of, which the note of the card says.
 
     Raises:
-        UserInputError: neither has it, or the cluster cannot be asked.
+        UserInputError: nothing goes by that name, as far as the cluster can be asked.
     """
     from cfslurm.adapters.resources import shipped_text
     from cfslurm.core.hardware.classes import node_classes
-    from cfslurm.core.hardware.gpus import identify, read_catalogue
+    from cfslurm.core.hardware.gpus import cards_named, identify, read_catalogue
     from cfslurm.core.hardware.parts import Freshness
 
     catalogue = read_catalogue(shipped_text("core/hardware/gpus.csv"))
     found = identify(name, (), catalogue)
-    if found.source is not Source.UNKNOWN and name not in context.site.gpu_types:
+    if cards_named(name, catalogue) and name not in context.site.gpu_types:
         return found
     try:
         classes = node_classes(context.harvest(Freshness.LIMITS))
@@ -97,6 +99,8 @@ def gpu_named(name: str, context: Context) -> GpuFacts:
     for node_class in classes:
         if name in {node_class.name, node_class.gpu_type} and node_class.facts is not None:
             return node_class.facts
+    if found.source is not Source.UNKNOWN:
+        return found
     known = [*catalogue.cards, *(c.name for c in classes if c.gpu_count)]
     near = difflib.get_close_matches(name, known, n=3)
     raise UserInputError(

@@ -93,3 +93,14 @@ def test_dry_run_of_the_demos_workflow_shows_scripts_that_slurm_accepts(
     assert "Nothing was submitted" in done.stdout
     assert user.jobs() == []
     assert not user.runs.exists()
+
+
+def test_memory_is_asked_for_a_node_class_of_this_cluster(user: User, demo_root: Path) -> None:
+    folder = str(demo_root / "lab" / "judge-20b")
+    rows = user.json("models", "size", folder, "--gpu", "rtx4090-x8", "--engine", "pretend")
+    assert rows["gpu"]["memory_mib"] == 24, "what the site says, not the catalogue"
+    verdicts = [row["fit"]["verdict"] for row in rows["rows"]]
+    assert verdicts == ["does not fit", "does not fit", "fits"]
+    unknown = user.cfslurm("models", "size", folder, "--gpu", "warp9")
+    assert unknown.returncode == 2
+    assert "there is no GPU 'warp9'" in unknown.stderr
