@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cfslurm.adapters.resources import shipped_text
 from cfslurm.core.hardware.gpus import GpuCatalogue, GpuFacts, read_catalogue
-from cfslurm.core.models.rates import Deployment, Load, rates
+from cfslurm.core.models.rates import DEVIATIONS, Deployment, Load, rates
 from cfslurm.core.models.speed_table import Found
 from cfslurm.core.models.variants import Architecture, ModelFile, Variant
 from cfslurm.core.slurm.units import MIB
@@ -259,3 +259,9 @@ def errors(log_ratios: Sequence[float]) -> Errors:
         within_20=sum(value <= 0.2 for value in off) / len(off),
         worst=off[-1],
     )
+
+
+def spread_of(log_ratios: Sequence[float]) -> float:
+    """The deviation of a normal distribution that holds 8 of 10 as these do."""
+    ordered = sorted(abs(ratio) for ratio in log_ratios)
+    return ordered[min(len(ordered) - 1, math.ceil(0.8 * len(ordered)) - 1)] / DEVIATIONS

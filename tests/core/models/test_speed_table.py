@@ -88,5 +88,5 @@ def test_what_engines_reach_is_possible(shipped: SpeedTable) -> None:
             reached = shipped.find(key).efficiency
             assert 0.3 < reached.weight_read < 1
             assert 0.2 < reached.prefill < 1
-            assert 0 < reached.layer_s < 2e-4
+            assert 0 < reached.layer_s < (1e-3 if engine == "transformers" else 2e-4)
             assert 0 < reached.step_s < 2e-2
