@@ -4,9 +4,8 @@
     python -m benchmarks.fit_speed --check    fit, and end with 1 if the table in the tree is another
 
 Every parameter is a base times factors for engine, version, GPU, capability, dtype and attention kind.
-Each factor has a normal prior around 1 (in logarithms), so that few rows move it little: what is not
-measured stays with its parents. Rows count by Huber's loss: one wrong row cannot pull a factor.
-Deterministic: no randomness, sorted keys.
+Each factor has a normal prior around 1 (in logarithms), so that few rows move it little. Rows count by
+Huber's loss: one wrong row cannot pull a factor. No randomness; keys are sorted.
 """
 
 from __future__ import annotations
@@ -73,19 +72,15 @@ _LEVELS: Mapping[str, Sequence[tuple[tuple[str, ...], float]]] = {
     "kv_read": ((("engine", "version", "attention"), 0.8), (("engine", "capability"), 0.3)),
     "prefill": ((("dtype",), 0.3), (("engine", "version"), 0.3), (("gpu",), 0.1)),
     "decode": (
-        (("dtype",), 0.3),
-        (("engine", "version"), 0.3),
-        (("engine", "capability"), 0.3),
+        (("dtype",), 0.3), (("engine", "version"), 0.3), (("engine", "capability"), 0.3),
     ),
     "step_s": ((("engine", "version"), 0.5), (("engine", "capability"), 0.3)),
     "layer_s": (
-        (("engine", "version"), 0.5),
-        (("engine", "capability"), 0.3),
-        (("engine", "dtype"), 0.3),
+        (("engine", "version"), 0.5), (("engine", "capability"), 0.3), (("engine", "dtype"), 0.3),
     ),
     "sequence_s": ((("engine", "version"), 0.7), (("engine", "capability"), 0.7)),
     "hop_s": ((("engine", "capability"), 0.5),),
-}
+}  # fmt: skip
 # What turning weights back into 16 bit is believed to cost before any row is seen.
 _EXPECTED = {("prefill", "w4"): 0.8, ("prefill", "w8"): 0.87, ("decode", "w4"): 0.8}
 
