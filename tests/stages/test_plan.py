@@ -11,10 +11,17 @@ import pytest
 from cfslurm.adapters.solver import solve
 from cfslurm.core.documents import to_json
 from cfslurm.core.hardware.classes import node_classes
+from cfslurm.core.models.calibration import (
+    Basis,
+    Calibration,
+    Observation,
+    Quantity,
+    Subject,
+)
 from cfslurm.core.planner.milp import Milp, Outcome, Solution
 from cfslurm.core.planner.options import World, options_of
 from cfslurm.core.planner.plan import Plan
-from cfslurm.core.report.plan_table import Detail, plan_text
+from cfslurm.core.report.plan_table import Detail, explain_plan, plan_text
 from cfslurm.core.workflow.groups import groups_of
 from cfslurm.core.workflow.model import (
     Array,
@@ -257,3 +264,40 @@ def test_variants_of_one_format_keep_their_names() -> None:
     )
     text = plan_text(plan, Detail.REASONS)
     assert "other/model-awq@awq" in text or "acme/model-awq@awq" in text
+
+
+def test_the_plan_and_its_explanation_say_how_far_a_time_may_be_off_and_why() -> None:
+    task = Task(
+        command=("a",), model="judge", array=Array(range="0-199"),
+        work=Work(tokens_in=200, tokens_out=500),
+    )  # fmt: skip
+    plan = _plan(Workflow(name="w", models={"judge": STUDY.models["judge"]}, tasks={"t": task}))
+    choice = plan.choices[0]
+    assert choice.item_low_s < choice.item_s < choice.item_high_s
+    assert choice.tokens_per_s is not None
+    assert choice.uncorrected.duration == choice.item_s
+    text = plan_text(plan, Detail.CHOSEN)
+    assert "RANGE" in text
+    assert "TOK/S" in text
+    (first, *_) = explain_plan(
+        plan, group="t", variant=choice.variant, node_class=choice.node_class
+    )
+    assert "8 of 10 items; roofline (" in first
+    assert "tok/s  while decoding" in first
+
+
+def test_what_ran_before_corrects_the_plan_and_is_counted() -> None:
+    task = Task(command=("a",), array=Array(range="0-199"), work=Work(time="10s"))
+    workflow = Workflow(name="w", tasks={"t": task})
+    before = _plan(workflow)
+    ran = Observation(
+        subject=Subject(cluster="test", gpu="", engine="", variant="", work="w/t"),
+        quantity=Quantity.DURATION, basis=Basis.GIVEN, user="ada", run="w-1", at="2026",
+        predicted=10.0, measured=30.0,
+    )  # fmt: skip
+    known = replace(KNOWLEDGE, calibration=Calibration(observations=(ran,), user="ada"))
+    after = _plan(workflow, knowledge=known)
+    assert (before.choices[0].item_s, before.choices[0].samples) == (10.0, 0)
+    assert after.choices[0].item_s == pytest.approx(30.0, rel=0.05)
+    assert after.choices[0].samples == 1
+    assert after == _plan(workflow, knowledge=known)
