@@ -18,7 +18,7 @@ from pathlib import Path
 from cfslurm.adapters.files import json_text, write_atomic
 from cfslurm.core.hardware.probe import NodeProbe, NotKnown, known
 from cfslurm.core.hardware.probed import BOOT_TOLERANCE_S
-from cfslurm.errors import InvalidFileError
+from cfslurm.errors import InvalidFileError, SetupError
 
 _LARGEST_BYTES = 4 * 1024**2  # 64 GPUs and their 2016 pairs are 1 MB
 _NAME = re.compile(r"(?P<node>[A-Za-z0-9_.-]+)@(?P<boot>\d{1,12})\.json")
@@ -108,26 +108,37 @@ class ProbeCache:
         found: dict[str, NodeProbe] = {}
         notes: list[str] = []
         for folder in self._folders(cluster):
-            trusted = self._trusted(folder)
-            if isinstance(trusted, str):
-                notes.append(trusted)
-                continue
-            for path, node in _current(folder, boots):
-                try:
-                    probe = _read(path, node, trusted)
-                except OSError:
-                    continue  # it has just been replaced or removed
-                if isinstance(probe, NotKnown):
-                    notes.append(probe.not_known)
-                elif node not in found or found[node].probed_at < probe.probed_at:
-                    found[node] = probe
+            try:
+                notes += self._load_folder(folder, boots, found)
+            except FileNotFoundError:
+                continue  # nothing has been kept here yet
+            except OSError as error:
+                notes.append(f"{folder} cannot be read: {error.strerror}")
         return found, tuple(notes)
 
     def _folders(self, cluster: str) -> tuple[Path, ...]:
         if not _CLUSTER.fullmatch(cluster):
             return ()
         places = (self.shared, self.own) if self.shared else (self.own,)
-        return tuple(folder / cluster for folder in places if (folder / cluster).is_dir())
+        return tuple(folder / cluster for folder in places)
+
+    def _load_folder(
+        self, folder: Path, boots: Mapping[str, int | None], found: dict[str, NodeProbe]
+    ) -> Iterator[str]:
+        """Add what a folder has, where it is newer; and tell what was ignored."""
+        trusted = self._trusted(folder)
+        if isinstance(trusted, str):
+            yield trusted
+            return
+        for path, node in _current(folder, boots):
+            try:
+                probe = _read(path, node, trusted)
+            except OSError:
+                continue  # it has just been replaced or removed
+            if isinstance(probe, NotKnown):
+                yield probe.not_known
+            elif node not in found or found[node].probed_at < probe.probed_at:
+                found[node] = probe
 
     def _trusted(self, folder: Path) -> frozenset[int] | str:
         """Whose answers count in a folder; or why none does.
@@ -145,16 +156,30 @@ class ProbeCache:
         return owners
 
     def keep(self, cluster: str, probe: NodeProbe) -> Path | None:
-        """Keep an answer, shared where this user may write there; None if it tells no boot."""
+        """Keep an answer, shared where this user may write there; None if it tells no boot.
+
+        Raises:
+            SetupError: the folder cannot be written.
+        """
         boot = None if isinstance(probe.machine, NotKnown) else known(probe.machine.boot_time_s)
         if boot is None or not _CLUSTER.fullmatch(cluster):
             return None
         shared = self.shared / cluster if self.shared else None
-        if shared is not None and os.access(shared, os.W_OK):
-            folder, mode = shared, 0o644
-        else:
-            folder, mode = self.own / cluster, 0o600
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self.own / cluster
+        try:
+            if shared is not None and os.access(shared, os.W_OK):
+                return self._write(shared, probe, boot, mode=0o644)
+            # Each with its own mode: what mkdir makes on the way may be open to a group, by the umask.
+            self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            return self._write(folder, probe, boot, mode=0o600)
+        except OSError as error:
+            raise SetupError(
+                f"cannot keep the answer of {probe.node} in {error.filename or folder}: {error.strerror}",
+                remedy="Check the space and the rights there; XDG_CACHE_HOME names another cache.",
+            ) from error
+
+    def _write(self, folder: Path, probe: NodeProbe, boot: int, *, mode: int) -> Path:
         path = folder / f"{probe.node}@{boot}.json"
         write_atomic(path, json_text(probe).encode(), mode=mode)
         for other, node in _all(folder):

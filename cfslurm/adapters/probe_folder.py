@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,15 +127,15 @@ def abandoned_probe(path: Path, environment: Environment, *, now: float) -> Iter
 
     False if its client may be alive: the lock of another host's client cannot be judged for a day.
     """
-    try:
-        with RunDirectory(path, environment).submitting():
-            yield True
-    except RunError:
-        is_old = path.stat().st_mtime < now - _ABANDONED_S
-        yield is_old
-        if not is_old:
-            return
-    shutil.rmtree(path, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(RunDirectory(path, environment).submitting())
+            is_mine = True
+        except RunError:
+            is_mine = path.stat().st_mtime < now - _ABANDONED_S
+        yield is_mine
+    if is_mine:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def left_probes(runs: Path, environment: Environment) -> tuple[Path, ...]:

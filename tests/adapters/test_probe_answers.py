@@ -13,6 +13,7 @@ import pytest
 from cfslurm.adapters.probe_answers import ProbeCache, read_answer
 from cfslurm.core.documents import to_json
 from cfslurm.core.hardware.probe import NodeProbe, NotKnown
+from cfslurm.errors import SetupError
 from tests.probes import BOOT_S, UNREAD, hgx, node_probe
 
 
@@ -155,6 +156,25 @@ def test_kept_where_all_can_read_it_if_this_user_may_write_there(
     assert own == tmp_path / "own" / "alps" / f"h1@{BOOT_S}.json"
     assert own.stat().st_mode & 0o777 == 0o600
     assert own.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_umask_that_shares_with_a_group_costs_nothing(tmp_path: Path) -> None:
+    cache = ProbeCache(own=tmp_path / "deep" / "own", shared=None, uid=os.getuid())
+    before = os.umask(0)
+    try:
+        cache.keep("alps", hgx("h1"))
+    finally:
+        os.umask(before)
+    assert cache.load("alps", BOOTS) == ({"h1": hgx("h1")}, ())
+
+
+def test_a_cache_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cache = ProbeCache(own=tmp_path / "file" / "own", shared=None, uid=os.getuid())
+    with pytest.raises(SetupError, match="cannot keep the answer of h1"):
+        cache.keep("alps", hgx("h1"))
+    found, notes = cache.load("alps", BOOTS)
+    assert (found, "cannot be read: Not a directory" in notes[0]) == ({}, True)
 
 
 @pytest.mark.parametrize("cluster", ["", "..", "../alps", "a/b", "a b"])
