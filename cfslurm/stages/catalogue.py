@@ -25,6 +25,7 @@ _MOST_CHILDREN = 50
 _MOST_OF_AN_AUTHOR = 20
 _MOST_REPOSITORIES = 80
 _THREADS = 4
+_READERS = 6  # of headers, of which the largest models have 160
 Answer = TypeVar("Answer")
 
 
@@ -39,6 +40,14 @@ class Sources:
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Ask the Hub, again where that can help."""
         return retrying(question, clock=self.clock)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Threads:
+    """Those that look at repositories, and those that read headers for them."""
+
+    repositories: Executor
+    headers: Executor
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,14 +79,15 @@ def discover(
             else has published a variant of it.
         HubUnavailableError: the Hub does not answer, also when asked again.
     """
-    with ThreadPoolExecutor(max_workers=_THREADS) as threads:
+    with ThreadPoolExecutor(_THREADS) as repositories, ThreadPoolExecutor(_READERS) as headers:
+        threads = _Threads(repositories=repositories, headers=headers)
         entries = {
             name: _entry(model, sources, standards, threads) for name, model in models.items()
         }
     return ModelCatalog(endpoint=sources.hub.endpoint, discovered_at=discovered_at, models=entries)
 
 
-def _entry(model: Model, sources: Sources, standards: Standards, threads: Executor) -> CatalogEntry:
+def _entry(model: Model, sources: Sources, standards: Standards, threads: _Threads) -> CatalogEntry:
     family = _family(model, sources, standards.policy.quantizers, threads)
     published, records = family.base, tuple(family.records.values())
     for note in family.notes:
@@ -85,8 +95,10 @@ def _entry(model: Model, sources: Sources, standards: Standards, threads: Execut
     sources.progress(f"{published.repo_id}: looking at {len(records)} repositories")
     named = {published.repo_id, model.variant}
     read = tuple(
-        threads.map(
-            lambda record: _contents(record, sources, is_named=record.repo_id in named),
+        threads.repositories.map(
+            lambda record: _contents(
+                record, sources, threads.headers, is_named=record.repo_id in named
+            ),
             records,
         )
     )
@@ -94,7 +106,7 @@ def _entry(model: Model, sources: Sources, standards: Standards, threads: Execut
 
 
 def _family(
-    model: Model, sources: Sources, quantizers: Iterable[str], threads: Executor
+    model: Model, sources: Sources, quantizers: Iterable[str], threads: _Threads
 ) -> _Family:
     hub = sources.hub
     published = sources.ask(partial(hub.repository, model.repo, model.revision))
@@ -116,7 +128,9 @@ def _family(
     author, _, text = published.repo_id.partition("/")
     authors = dict.fromkeys((author, *quantizers))
     searches = [HubSearch(author=name, text=text) for name in authors]
-    looked = threads.map(lambda query: _found(sources, query, _MOST_OF_AN_AUTHOR), searches)
+    looked = threads.repositories.map(
+        lambda query: _found(sources, query, _MOST_OF_AN_AUTHOR), searches
+    )
     for query, found in zip(searches, looked, strict=True):
         if isinstance(found, HubError):
             family.notes.append(
@@ -189,7 +203,7 @@ def _base(published: RepoRecord, read: Contents | RejectedVariant | HubError) ->
 
 
 def _contents(
-    record: RepoRecord, sources: Sources, *, is_named: bool
+    record: RepoRecord, sources: Sources, readers: Executor, *, is_named: bool
 ) -> Contents | RejectedVariant | HubError:
     """What a repository holds, or why the Hub does not say it.
 
@@ -202,6 +216,6 @@ def _contents(
         return Contents(record=record, files=())
     most = MOST_HEADERS_OF_NAMED if is_named else MOST_HEADERS
     try:
-        return read_contents(record, sources.hub, sources.ask, most_headers=most)
+        return read_contents(record, sources.hub, sources.ask, readers=readers, most_headers=most)
     except HubError as error:
         return error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -25,8 +26,12 @@ MOST_HEADERS_OF_NAMED = 200
 Ask = Callable[[Callable[[], Any]], Any]
 
 
-def read_contents(record: RepoRecord, hub: Hub, ask: Ask, *, most_headers: int) -> Contents:
+def read_contents(
+    record: RepoRecord, hub: Hub, ask: Ask, *, readers: Executor, most_headers: int
+) -> Contents:
     """What a repository holds, with the headers of up to ``most_headers`` of its weight files.
+
+    ``readers`` reads headers side by side; nothing that it does may wait for it.
 
     Raises:
         HubError: the Hub refuses a part of it, or fails, also when asked again.
@@ -37,9 +42,9 @@ def read_contents(record: RepoRecord, hub: Hub, ask: Ask, *, most_headers: int) 
     documents = {name: ask(partial(hub.read_json, repo_id, revision, name)) for name in names}
     contents = Contents(record=record, files=files, documents=documents)
     wanted = headers_to_read(contents, most=most_headers)
-    headers: dict[str, WeightsHeader | Refusal] = {
-        file.path: ask(partial(hub.weights_header, repo_id, revision, file)) for file in wanted
-    }
+    questions = [partial(hub.weights_header, repo_id, revision, file) for file in wanted]
+    answers: Iterable[WeightsHeader | Refusal] = readers.map(ask, questions)
+    headers = {file.path: header for file, header in zip(wanted, answers, strict=True)}
     return replace(
         contents,
         headers=headers,
