@@ -16,15 +16,16 @@ def class_probes(nodes: Sequence[Node]) -> Mapping[str, NodeProbe]:
     told: dict[tuple[object, ...], NodeProbe] = {}
     for node in nodes:
         if node.probe is not None:
-            told.setdefault(_likeness(node), node.probe)
+            told.setdefault(likeness(node), node.probe)
     return {
         node.name: probe
         for node in nodes
-        if (probe := node.probe or told.get(_likeness(node))) is not None
+        if (probe := node.probe or told.get(likeness(node))) is not None
     }
 
 
-def _likeness(node: Node) -> tuple[object, ...]:
+def likeness(node: Node) -> tuple[object, ...]:
+    """What Slurm says of a node's kind: nodes that have this in common are taken to be built alike."""
     return (
         tuple((gpus.gpu_type, gpus.count, gpus.sockets) for gpus in node.gpus),
         (node.cpus, node.sockets, node.cores_per_socket, node.real_memory_mib),

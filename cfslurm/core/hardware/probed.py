@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from cfslurm.core.hardware.class_probes import likeness
 from cfslurm.core.hardware.gpus import (
     UNKNOWN_GPU,
     GpuCatalogue,
@@ -74,19 +75,9 @@ def with_probes(
     likes: dict[tuple[object, ...], tuple[GpuFacts | None, ...]] = {}
     for node in nodes:
         if node.name in told:
-            likes.setdefault(_likeness(node), _facts_for_others(told[node.name]))
-    joined = tuple(told.get(node.name) or _like(node, likes.get(_likeness(node))) for node in nodes)
+            likes.setdefault(likeness(node), _facts_for_others(told[node.name]))
+    joined = tuple(told.get(node.name) or _like(node, likes.get(likeness(node))) for node in nodes)
     return joined, tuple(warnings)
-
-
-def _likeness(node: Node) -> tuple[object, ...]:
-    """What Slurm says of the kind of a node."""
-    return (
-        tuple((gpus.gpu_type, gpus.count) for gpus in node.gpus),
-        (node.cpus, node.sockets, node.real_memory_mib),
-        tuple(sorted(node.features)),
-        tuple(sorted(node.partitions)),
-    )
 
 
 def _facts_for_others(node: Node) -> tuple[GpuFacts | None, ...]:
