@@ -35,7 +35,7 @@ class Size:
 
 
 QUICK = Size(rounds={KB: 40, MB: 15, 100 * MB: 5}, messages=1500, events=20_000)
-FULL = Size(rounds={KB: 300, MB: 60, 100 * MB: 15, 2 * GB: 5}, messages=10_000, events=100_000)
+FULL = Size(rounds={KB: 300, MB: 60, 100 * MB: 15, 2 * GB: 3}, messages=10_000, events=100_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,23 +94,6 @@ def read_generation(path: Path, key: Key | None = None) -> Loaded | Damage:
         return Damage(str(damage))
 
 
-def check_parts(path: Path, about: About, key: Key | None) -> str:
-    """Read all parts of a generation and compare their digests; what is wrong, or nothing.
-
-    Raises:
-        FileNotFoundError: the generation is gone.
-        OSError: something cannot be read now.
-    """
-    try:
-        with _opened(path, key) as source, contextlib.ExitStack() as stack:
-            holders = Holders(source, path.parent, key, stack)
-            for name, ref in about.parts.items():
-                load_parts(About(stamp=about.stamp, events=0, parts={name: ref}), holders)
-    except DamageError as damage:
-        return str(damage)
-    return ""
-
-
 @contextlib.contextmanager
 def _opened(path: Path, key: Key | None) -> Iterator[Source]:
     descriptor = open_for_reading(path)

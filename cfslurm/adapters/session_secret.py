@@ -21,7 +21,6 @@ from typing import Any
 from cfslurm.core.session.trailer import SALT_BYTES, Trailer
 from cfslurm.errors import SessionError
 
-KEY_BYTES = 32
 _ID_BYTES = 4
 _NONCE_BYTES = 12
 _COMMAND_TIMEOUT_S = 60.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cfslurm.adapters.session_claims import holder_of
-from cfslurm.adapters.session_folder import journals_of, misnamed, read_one
+from cfslurm.adapters.session_folder import journals_of, read_one
 from cfslurm.adapters.session_io import list_folder
 from cfslurm.adapters.session_journal import read_journal_after
 from cfslurm.adapters.session_secret import Key
@@ -114,19 +114,3 @@ def _verified(
         journal_damage=damaged_lines,
         refers_to=holders,
     )
-
-
-def misplaced(path: Path, key: Key | None) -> str:
-    """Why a generation's file cannot be read as what its name says; empty if its description is whole.
-
-    Raises:
-        SessionError: it is not ours to read.
-        OSError: it cannot be read now.
-    """
-    from cfslurm.adapters.session_load import read_head
-
-    head = read_head(path, key)
-    if isinstance(head, Damage):
-        return head.reason
-    named = misnamed(path, head.trailer.id)
-    return named.reason if named else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -20,26 +20,23 @@ from cfslurm.core.session import rng, values
 from cfslurm.core.session.claims import SessionSupersededError
 from cfslurm.core.session.content import Snapshot
 from cfslurm.core.session.log import Events
-from cfslurm.errors import SessionError
 from cfslurm.node.session_opening import opened
 from cfslurm.node.session_place import Place, find_key, find_place
 from cfslurm.node.session_rounds import ALONE, Rounds
 from cfslurm.node.session_saving import Saving
 from cfslurm.node.session_snapshot import read_session
+from cfslurm.node.session_state import StateMapping
 
 REQUEUE = 75
 
 
-class Session(MutableMapping[str, Any]):
+class Session(StateMapping):
     """State by key, a log of events, results of steps, and random generators; one writer at a time.
 
     Nothing is on disk before a checkpoint: `checkpoint`, `checkpoint_if_due`, `stop`, and leaving
     the ``with`` block in the normal way. An exception saves nothing, so that the next attempt goes
     on from the last checkpoint and not from the middle of a step. Use it from one thread.
     """
-
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
 
     def __init__(self, place: Place, saving: Saving, warnings: tuple[str, ...]) -> None:
         self.name = place.label
@@ -104,29 +101,6 @@ class Session(MutableMapping[str, Any]):
         """
         key = find_key(read_environment())
         return read_session(Path(path).absolute(), key=key, generation=generation)
-
-    def __getitem__(self, key: str) -> Any:
-        return self._held.state[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        """Set a value; it is the caller's own object, and saved as it is at the next checkpoint.
-
-        Raises:
-            SessionError: a session cannot keep it.
-        """
-        self._check_open()
-        values.encode({key: value}, name="session", data={})
-        self._held.state[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        self._check_open()
-        del self._held.state[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._held.state)
-
-    def __len__(self) -> int:
-        return len(self._held.state)
 
     def __repr__(self) -> str:
         return f"<Session {self.name}, generation {self._generation}, {len(self)} keys>"
@@ -292,12 +266,6 @@ class Session(MutableMapping[str, Any]):
             self._signals.restore()
             with contextlib.suppress(OSError):  # others then see that this process is gone
                 self._writer.release()
-
-    def _check_open(self) -> None:
-        if not self._is_open:
-            raise SessionError(
-                f"session {self.name} is closed", remedy="Open it again with Session.open."
-            )
 
     def __enter__(self) -> Self:
         return self
