@@ -97,7 +97,9 @@ def expert_bytes(
     inner = ceil(inner / tensor_parallel_size)
     hidden = architecture.hidden_size
     each = max(inner, hidden) + max(2 * inner, hidden)
-    return 2 * batched_tokens * (architecture.num_experts_per_tok or 1) * each
+    # Where nobody tells how many experts a token has: as many as in the largest models of today.
+    chosen = architecture.num_experts_per_tok or min(8, architecture.num_experts)
+    return 2 * batched_tokens * chosen * each
 
 
 def _forward(variant: Variant, serving: Serving, engine: Engine, tokens: int) -> Term:

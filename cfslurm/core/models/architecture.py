@@ -60,11 +60,12 @@ def _read(config: Mapping[str, Json], fields: Fields) -> Architecture:
     groups, assumed = read_layers(
         fields, Heads(layers=layers, num_key_value_heads=kv_heads, head_dim=head_dim)
     )
-    vision = Fields(_vision(config))
+    vision, experts = Fields(_vision(config)), fields.inner("ffn_config")  # the latter DBRX's
     return Architecture(
         model_type=_model_type(config, fields),
         hidden_size=hidden,
-        intermediate_size=fields.first("intermediate_size", "moe_intermediate_size"),
+        intermediate_size=fields.first("intermediate_size", "moe_intermediate_size")
+        or experts.maybe("ffn_hidden_size"),
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
@@ -76,8 +77,9 @@ def _read(config: Mapping[str, Json], fields: Fields) -> Architecture:
         q_lora_rank=fields.maybe("q_lora_rank"),
         qk_nope_head_dim=fields.natural("qk_nope_head_dim"),
         v_head_dim=fields.maybe("v_head_dim"),
-        num_experts=_experts(fields),
-        num_experts_per_tok=fields.maybe("num_experts_per_tok"),
+        num_experts=fields.maybe("num_experts") or experts.maybe("num_experts"),
+        num_experts_per_tok=fields.maybe("num_experts_per_tok")
+        or experts.maybe("num_experts_per_tok"),
         moe_intermediate_size=fields.maybe("moe_intermediate_size"),
         tie_word_embeddings=bool(
             Fields(config).flag("tie_word_embeddings") or fields.flag("tie_word_embeddings")
@@ -114,10 +116,6 @@ def _positions(fields: Fields, *, is_recurrent: bool) -> int:
     if is_recurrent:
         return fields.maybe("max_position_embeddings") or _ENDLESS
     return fields.number("max_position_embeddings")
-
-
-def _experts(fields: Fields) -> int:
-    return fields.maybe("num_experts") or fields.inner("ffn_config").maybe("moe_num_experts")
 
 
 def _model_type(config: Mapping[str, Json], fields: Fields) -> str:

@@ -325,3 +325,63 @@ def test_no_hybrid_breaks_the_reader(kind: str, changes: dict[str, Json]) -> Non
     found = read_architecture({**LLAMA, **base, **changes, "vision_config": changes})
     if isinstance(found, Architecture):
         assert sum(group.count for group in found.layers) <= 2 * found.num_hidden_layers
+
+
+@pytest.mark.parametrize(
+    ("config", "kv_heads", "head_dim", "experts"),
+    [
+        pytest.param(
+            {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024},
+            12, 64, 0, id="gpt2",
+        ),
+        pytest.param(
+            {"model_type": "falcon", "hidden_size": 4544, "num_hidden_layers": 32,
+             "num_attention_heads": 71, "multi_query": True, "max_position_embeddings": 2048},
+            1, 64, 0, id="falcon-7b",
+        ),
+        pytest.param(
+            {"model_type": "falcon", "hidden_size": 8192, "num_hidden_layers": 60,
+             "num_attention_heads": 128, "num_kv_heads": 8, "multi_query": True,
+             "new_decoder_architecture": True, "max_position_embeddings": 2048},
+            8, 64, 0, id="falcon-40b",
+        ),
+        pytest.param(
+            {"model_type": "chatglm", "hidden_size": 4096, "num_layers": 40, "seq_length": 131072,
+             "num_attention_heads": 32, "multi_query_group_num": 2, "kv_channels": 128,
+             "ffn_hidden_size": 13696, "padded_vocab_size": 151552},
+            2, 128, 0, id="glm-4-9b",
+        ),
+        pytest.param(
+            {"model_type": "dbrx", "d_model": 6144, "n_layers": 40, "n_heads": 48,
+             "max_seq_len": 32768, "attn_config": {"kv_n_heads": 8},
+             "ffn_config": {"moe_num_experts": 16, "moe_top_k": 4, "ffn_hidden_size": 10752}},
+            8, 128, 16, id="dbrx",
+        ),
+        pytest.param(
+            {"model_type": "gpt_bigcode", "n_embd": 6144, "n_layer": 40, "n_head": 48,
+             "n_positions": 8192, "multi_query": True},
+            1, 128, 0, id="starcoder",
+        ),
+    ],
+)  # fmt: skip
+def test_older_families_have_names_of_their_own(
+    config: dict[str, Json], kv_heads: int, head_dim: int, experts: int
+) -> None:
+    found = read({"vocab_size": 50257, **config})
+    assert (found.num_key_value_heads, found.head_dim, found.num_experts) == (
+        kv_heads,
+        head_dim,
+        experts,
+    )
+    assert found.assumed == ""
+
+
+def test_experts_told_in_an_object_of_their_own_count() -> None:
+    found = read(
+        {
+            "model_type": "dbrx", "d_model": 6144, "n_layers": 40, "n_heads": 48, "vocab_size": 100352,
+            "max_seq_len": 32768, "attn_config": {"kv_n_heads": 8},
+            "ffn_config": {"moe_num_experts": 16, "moe_top_k": 4, "ffn_hidden_size": 10752},
+        }
+    )  # fmt: skip
+    assert (found.num_experts_per_tok, found.intermediate_size) == (4, 10752)
