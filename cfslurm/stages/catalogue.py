@@ -124,31 +124,40 @@ def _family(
             family.add([sources.ask(partial(hub.repository, wanted, "main"))])
         return family  # nothing else is wanted
     for name in names:
-        _search(family, sources, HubSearch(quantized_from=name), _MOST_CHILDREN)
-    author, _, text = published.repo_id.partition("/")
-    authors = dict.fromkeys((author, *quantizers))
-    searches = [HubSearch(author=name, text=text) for name in authors]
-    looked = threads.repositories.map(
-        lambda query: _found(sources, query, _MOST_OF_AN_AUTHOR), searches
-    )
-    for query, found in zip(searches, looked, strict=True):
-        if isinstance(found, HubError):
-            family.notes.append(
-                f"repositories of {query.author} could not be listed: {found.message}"
-            )
-        else:
-            family.add(record for record in found if is_kin(record, published, names))
+        children = _found(sources, HubSearch(quantized_from=name), _MOST_CHILDREN)
+        if isinstance(children, HubUnavailableError):
+            raise children
+        if isinstance(children, HubError):  # a mirror that has files and no lists
+            family.notes.append(f"what is quantized from it cannot be listed: {children.message}")
+            return family
+        family.add(children)
+    _add_namesakes(family, sources, quantizers, threads, names=names)
     return family
 
 
-def _search(family: _Family, sources: Sources, query: HubSearch, limit: int) -> None:
-    found = _found(sources, query, limit)
-    if isinstance(found, HubUnavailableError):
-        raise found
-    if isinstance(found, HubError):  # a mirror that has files and no lists
-        family.notes.append(f"what is quantized from it could not be listed: {found.message}")
-    else:
-        family.add(found)
+def _add_namesakes(
+    family: _Family,
+    sources: Sources,
+    quantizers: Iterable[str],
+    threads: _Threads,
+    *,
+    names: tuple[str, ...],
+) -> None:
+    """Add what the model's organization and trusted quantizers have published under its name."""
+    author, _, text = family.base.repo_id.partition("/")
+    authors = tuple(dict.fromkeys((author, *quantizers)))
+    looked = threads.repositories.map(
+        lambda name: _found(sources, HubSearch(author=name, text=text), _MOST_OF_AN_AUTHOR), authors
+    )
+    failed: dict[str, HubError] = {}
+    for name, found in zip(authors, looked, strict=True):
+        if isinstance(found, HubError):
+            failed[name] = found
+        else:
+            family.add(record for record in found if is_kin(record, family.base, names))
+    if failed:
+        reason = next(iter(failed.values())).message
+        family.notes.append(f"what {', '.join(failed)} published cannot be listed: {reason}")
 
 
 def _found(sources: Sources, query: HubSearch, limit: int) -> tuple[RepoRecord, ...] | HubError:

@@ -122,6 +122,18 @@ def test_what_is_called_like_the_model_is_found_without_a_relation(hub_root: Pat
     assert "RedHatAI/tiny-quantized-FP8@fp8" not in ids(taken)
 
 
+def test_an_author_who_cannot_be_listed_is_told_of_and_costs_nothing_else(
+    hub_server: HubServer,
+) -> None:
+    hub_server.faults.add(Fault(match="author=(nvidia|amd)&", kind="page", times=2))
+    found = entry(HuggingFaceHub(hub_server.endpoint), TINY)
+    assert len(found.variants) == 7
+    (note,) = found.notes
+    assert note.startswith(
+        "what nvidia, amd published cannot be listed: 'tiny' of nvidia is no JSON"
+    )
+
+
 def test_only_what_is_allowed(fake_hub: FakeHub) -> None:
     found = entry(fake_hub, Model(repo="acme/tiny", allow=("awq", "gptq")))
     assert ids(found) == ["quantco/tiny-AWQ@awq", "quantco/tiny-GPTQ@gptq"]
@@ -219,7 +231,9 @@ def test_few_requests(hub_server: HubServer) -> None:
     # the commit, the files, the scanners
     assert len(hub_server.requests("/api/models/acme/tiny/")) == 3
     # children, and one for its own organization and each trusted quantizer
-    assert len(hub_server.requests("/api/models\\?")) == 2 + len(QUANTIZERS)
+    lists = hub_server.requests("/api/models\\?")
+    assert len(lists) == 2 + len(QUANTIZERS)
+    assert all(re.search(r"[&?]limit=\d+", seen.target) for seen in lists)
     # the config, the index, two shards, the tokenizer's settings
     assert len(hub_server.requests("GET /acme/tiny/resolve/")) == 5
     # a header for each of four files, never the whole
