@@ -28,7 +28,7 @@ _H100 = replace(CATALOGUE.cards["h100"], source=Source.PROBE)
 
 def probed_gpu(index: int, *, name: str, numa: int, cpus: str) -> ProbedGpu:
     return ProbedGpu(
-        index=index, identity=f"gpu-{index}", name=name, compute_capability="9.0",
+        index=index, minor=index, identity=f"gpu-{index}", name=name, compute_capability="9.0",
         memory_mib=81559, memory_reserved_mib=_NO, mig_mode="off", mig=(),
         pcie=Pcie(bus_id=_NO, generation=_NO, generation_max=_NO, width=_NO, width_max=_NO),
         numa_node=numa, cpus=cpus, ecc=Ecc(mode="on", corrected=0, uncorrected=0),

@@ -38,6 +38,7 @@ def probed_gpu(
     """A healthy, idle GPU."""
     return ProbedGpu(
         index=index,
+        minor=index,
         identity=f"{index:016x}",
         name=name,
         compute_capability=compute_capability,
@@ -69,6 +70,8 @@ def mig(index: int, profile: str, memory_mib: int) -> MigInstance:
         slices=int(profile[0]),
         memory_mib=memory_mib,
         multiprocessors=14 * int(profile[0]),
+        gpu_instance=index + {"1": 7, "2": 3, "3": 1, "4": 1}.get(profile[0], 0),
+        compute_instance=0,
     )
 
 

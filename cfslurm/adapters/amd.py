@@ -102,6 +102,7 @@ def _gpu(
         numa_node = NotKnown(not_known="the firmware tells no NUMA node")
     return ProbedGpu(
         index=index,
+        minor=_render_minor(card),
         identity=identity,
         name=text_in(card / "product_name"),
         compute_capability=gfx.get(card.name)
@@ -123,6 +124,14 @@ def _gpu(
             temperature_c=_degrees(card),
         ),
     )
+
+
+def _render_minor(card: Path) -> Count:
+    """The N of /dev/dri/renderDN, through which ROCm reaches the card."""
+    names = sorted(path.name.removeprefix("renderD") for path in (card / "drm").glob("renderD*"))
+    if len(names) != 1 or not names[0].isdecimal():
+        return NotKnown(not_known=f"{card / 'drm'} has {len(names)} render nodes")
+    return int(names[0])
 
 
 def _mib(path: Path) -> Count:

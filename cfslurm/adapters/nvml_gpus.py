@@ -71,6 +71,7 @@ def _gpu(nvml: Nvml, index: int, handle: Any, *, node: str, system: Path) -> Pro
     pcie = _pcie(nvml, handle)
     return ProbedGpu(
         index=index,
+        minor=nvml.count("nvmlDeviceGetMinorNumber", handle),
         identity=_identity(nvml, handle, node),
         name=nvml.text("nvmlDeviceGetName", handle),
         compute_capability=_compute_capability(nvml, handle),
@@ -106,6 +107,7 @@ def _lost(index: int, why: NotKnown) -> ProbedGpu:
     """A GPU that NVML counts and cannot open: it is there, and nothing of it is known."""
     return ProbedGpu(
         index=index,
+        minor=why,
         identity=why,
         name=why,
         compute_capability=why,
@@ -178,6 +180,8 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
     if is_code(attributes, FUNCTION_NOT_FOUND):
         attributes = nvml.ask("nvmlDeviceGetAttributes", handle)
     name = nvml.text("nvmlDeviceGetName", handle)
+    gpu_instance = nvml.count("nvmlDeviceGetGpuInstanceId", handle)
+    compute_instance = nvml.count("nvmlDeviceGetComputeInstanceId", handle)
     if not isinstance(attributes, NotKnown):
         slices, memory_mib = int(attributes.gpuInstanceSliceCount), int(attributes.memorySizeMB)
         if not slices or not 0 < memory_mib < _MOST_MEMORY_BYTES // MIB:
@@ -189,6 +193,8 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
             slices=attributes,
             memory_mib=attributes,
             multiprocessors=attributes,
+            gpu_instance=gpu_instance,
+            compute_instance=compute_instance,
         )
     return MigInstance(
         index=index,
@@ -197,6 +203,8 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
         slices=slices,
         memory_mib=memory_mib,
         multiprocessors=int(attributes.multiprocessorCount),
+        gpu_instance=gpu_instance,
+        compute_instance=compute_instance,
     )
 
 

@@ -43,6 +43,8 @@ def _mi250x(root: Path) -> Path:
                 "max_link_width": "16\n",
             },
         )
+        if card == 0:
+            (device / "drm" / "renderD129").mkdir(parents=True)
         drm = root / f"sys/class/drm/card{card}"
         drm.mkdir(parents=True)
         (drm / "device").symlink_to(device)
@@ -83,6 +85,8 @@ def test_amd_dies_from_the_kernels_files(tmp_path: Path) -> None:
     assert (first.power.draw_w, first.power.limit_w) == (92.0, 560.0)
     assert isinstance(first.numa_node, NotKnown)  # -1: the firmware does not tell
     assert second.numa_node == 0
+    assert first.minor == 129
+    assert isinstance(second.minor, NotKnown)
     assert first.identity != second.identity
     assert isinstance(second.power.draw_w, NotKnown)
     assert isinstance(second.ecc.corrected, NotKnown)

@@ -298,6 +298,21 @@ EXPORT nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, uns
     return outcome(value);
 }
 
+EXPORT nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int *minor)
+{
+    return device_uint(device, "minor", minor);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int *id)
+{
+    return device_uint(device, "gpu_instance", id);
+}
+
+EXPORT nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int *id)
+{
+    return device_uint(device, "compute_instance", id);
+}
+
 static nvmlReturn_t attributes(nvmlDevice_t device, nvmlDeviceAttributes_t *found)
 {
     long long memory = 0;

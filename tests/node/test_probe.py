@@ -108,6 +108,9 @@ def test_dgx_a100_with_mig(libraries: dict[str, Path]) -> None:
     assert [(one.index, one.profile, one.multiprocessors) for one in seven.mig] == [
         (0, "3g.39gb", 42), (3, "4g.39gb", 56),
     ]  # fmt: skip
+    # By these the files below /dev/nvidia-caps are numbered.
+    assert (six.minor, [one.gpu_instance for one in six.mig]) == (6, [7, 8, 9, 10, 11, 12, 13])
+    assert [(one.gpu_instance, one.compute_instance) for one in seven.mig] == [(2, 0), (1, 0)]
     assert isinstance(six.use.utilization_percent, NotKnown)
     pairs = {(link.a, link.b): link.nvlinks for link in report.links}
     assert pairs[(0, 5)] == 12

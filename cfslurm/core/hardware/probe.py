@@ -46,6 +46,7 @@ class MigInstance:
     """A MIG instance as the driver reports it.
 
     ``profile`` is NVIDIA's name (``3g.20gb``); ``slices`` are its compute slices (GPU instance).
+    ``gpu_instance`` and ``compute_instance`` are the ids that its files in /dev are numbered by.
     """
 
     __pydantic_config__ = STRICT
@@ -55,6 +56,8 @@ class MigInstance:
     slices: Count
     memory_mib: Count
     multiprocessors: Count
+    gpu_instance: Count
+    compute_instance: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +127,15 @@ class ProbedGpu:
     left out, because whoever knows it can ask for that very card, and answers are shared.
 
     Units: ``memory_mib`` is what programs and driver share, ``memory_reserved_mib`` the driver's part.
+    ``minor`` is the number of its device file: of /dev/nvidiaN, for AMD of /dev/dri/renderDN.
+
     Shape: ``compute_capability`` is ``9.0``, for AMD ``gfx942``; ``cpus`` a list as in ``0-31,64-95``.
     """
 
     __pydantic_config__ = STRICT
 
     index: int
+    minor: Count
     identity: Text
     name: Text
     compute_capability: Text

@@ -17,6 +17,7 @@ _INSTANCES_PER_GPU = 15
 # slices of the profile. Source: NVIDIA MIG User Guide, outputs of `nvidia-smi mig -lgi`.
 _FIRST_INSTANCE = {"7": 0, "4": 1, "3": 1, "2": 3, "1": 7}
 
+FIRST_RENDER = 128  # Source: Linux, Documentation/gpu/drm-uapi.rst, "Render nodes"
 FAMILIES = ("nvidia", "mig", "amd", "intel", "other")
 
 
@@ -37,7 +38,7 @@ def device_file(family: str, number: int) -> str:
     ('/dev/nvidia3', '/dev/dri/renderD128')
     """
     if family in ("amd", "intel"):
-        return f"/dev/dri/renderD{128 + number}"
+        return f"/dev/dri/renderD{FIRST_RENDER + number}"
     return f"/dev/nvidia{number}"
 
 

@@ -27,7 +27,7 @@ from cfslurm.core.render.node_lines import (
     SharedGres,
     SwitchLines,
 )
-from cfslurm.core.render.probed_lines import probed_cores, probed_links
+from cfslurm.core.render.probed_lines import probed_devices
 from cfslurm.core.slurm.units import time_limit
 
 _NO_LINKS = "Links not known: run `cfslurm harvest --probe` first"
@@ -133,24 +133,15 @@ def _why(gpus: GpuSet, family: str) -> str:
 
 
 def _placed(lines: GpuLines, gpus: GpuSet, node: Node, probe: NodeProbe | None) -> GpuLines:
-    """With cores and links: those that the node told, else the sockets that Slurm knows."""
-    # Under cgroup fencing a probe may see fewer GPUs; with several types nobody knows which are which.
-    if probe is None or len(node.gpus) != 1 or len(probe.gpus) != gpus.count:
+    """With files, cores and links that the node told, else with the sockets that Slurm knows."""
+    told = probe and probed_devices(gpus, lines.devices, node, probe, lines.family)
+    if not probe or not told:
         return _with_sockets(lines, gpus, node)
-    cores = probed_cores(probe, node)
-    links = probed_links(probe) if lines.family != "mig" else ()
     return replace(
         lines,
         why=lines.why or f"asked: {probe.node}",
-        devices=tuple(
-            replace(
-                device,
-                cores=cores[number] if cores else "",
-                links=links[number] if links else "",
-            )
-            for number, device in enumerate(lines.devices)
-        ),
-        origins={**lines.origins, "Cores": Origin.PROBE, "Links": Origin.PROBE},
+        devices=told.devices,
+        origins={**lines.origins, **dict.fromkeys(sorted(told.keys), Origin.PROBE)},
     )
 
 

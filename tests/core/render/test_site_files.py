@@ -11,17 +11,19 @@ import pytest
 from cfslurm.adapters.profile_file import read_profile
 from cfslurm.adapters.resources import shipped_text
 from cfslurm.adapters.site_templates import site_templates
+from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.probe import NotKnown
 from cfslurm.core.render.detection import with_autodetect
 from cfslurm.core.render.graph_lines import graph_lines
 from cfslurm.core.render.late_features import with_late_features
-from cfslurm.core.render.node_lines import BlockLines, ClusterLines
+from cfslurm.core.render.node_lines import BlockLines, ClusterLines, GresDevice, Origin
 from cfslurm.core.render.profile_lines import profile_lines
 from cfslurm.core.render.site_files import SiteSettings, render_site
 from cfslurm.core.slurm.records import Block, Topology
 from cfslurm.errors import UserInputError
 from tests.builders import CATALOGUE, graph, node
 from tests.pictured import hgx, hostile
+from tests.probes import mig, node_probe, probed_gpu
 
 _GOLDEN_FOLDER = Path(__file__).parents[2] / "golden" / "gres"
 _GOLDEN = {
@@ -106,6 +108,45 @@ def test_links_that_are_not_known_are_not_written() -> None:
     [lines] = graph_lines(replace(made, nodes=nodes)).nodes
     assert {device.links for device in lines.gpus[0].devices} == {""}
     assert {device.cores for device in lines.gpus[0].devices} == {"0-55", "56-111"}
+
+
+def _split() -> HardwareGraph:
+    """One whole GPU as /dev/nvidia5, one in seven as /dev/nvidia2, as the driver tells."""
+    small = [mig(number, "1g.10gb", 9728) for number in range(7)]
+    cards = [
+        replace(probed_gpu(0), minor=5),
+        replace(probed_gpu(1, mig=small), minor=2, cpus="32-63"),
+    ]
+    made = graph([node("m", "gpu:a100_80:1(S:0),gpu:1g.10gb:7(S:1)")])
+    return replace(made, nodes=(replace(made.nodes[0], probe=node_probe("m", cards)),))
+
+
+def test_files_of_mig_instances_are_those_that_the_driver_numbers() -> None:
+    small, whole = graph_lines(_split()).nodes[0].gpus
+    assert whole.devices == (GresDevice(files=("/dev/nvidia5",), cores="0-31"),)
+    assert small.devices[0] == GresDevice(
+        files=("/dev/nvidia2", "/dev/nvidia-caps/nvidia-cap336", "/dev/nvidia-caps/nvidia-cap337"),
+        cores="32-63",
+    )
+    assert {gpus.origins["File"] for gpus in (small, whole)} == {Origin.PROBE}
+
+
+def test_instances_that_are_not_as_many_as_slurms_stay_assumed() -> None:
+    made = _split()
+    fewer = graph([node("m", "gpu:a100_80:1(S:0),gpu:1g.10gb:6(S:1)")]).nodes[0]
+    lines = graph_lines(replace(made, nodes=(replace(fewer, probe=made.nodes[0].probe),)))
+    small, whole = lines.nodes[0].gpus
+    assert (small.origins["File"], whole.origins["File"]) == (Origin.ASSUMED, Origin.PROBE)
+
+
+def test_amd_cards_are_reached_through_the_render_nodes_that_they_name() -> None:
+    made = graph([node("a", "gpu:mi300x:2(S:0-1)")])
+    cards = [replace(probed_gpu(number), minor=136 - 8 * number) for number in range(2)]
+    nodes = (replace(made.nodes[0], probe=node_probe("a", cards)),)
+    [gpus] = graph_lines(replace(made, nodes=nodes)).nodes[0].gpus
+    assert [device.files for device in gpus.devices] == [
+        ("/dev/dri/renderD136",), ("/dev/dri/renderD128",),
+    ]  # fmt: skip
 
 
 def test_a_probe_that_saw_fewer_gpus_is_not_taken_for_all() -> None:
