@@ -61,6 +61,7 @@ class Cell:
     engine: str
     verdict: Verdict
     quality: float
+    quality_source: str
     is_cached: bool
     need_bytes: int = 0
     limit_bytes: int = 0
@@ -157,6 +158,7 @@ def _cell(variant: Variant, node_class: NodeClass, wish: Wish, place: Place) -> 
         engine=engine,
         verdict=Verdict.NO,
         quality=variant.quality,
+        quality_source=variant.quality_source,
         is_cached=variant.id in place.cached,
     )
     if variant.quality < wish.min_quality:
