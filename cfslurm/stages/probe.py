@@ -10,6 +10,7 @@ from typing import Protocol
 from cfslurm.core.hardware.probe import NodeProbe, NotKnown
 from cfslurm.core.hardware.probe_targets import ProbeTarget
 from cfslurm.core.render.probe import ProbeJob, ProbeJobs
+from cfslurm.core.report.reasons import reason_words
 from cfslurm.core.slurm import scancel, squeue
 from cfslurm.core.slurm.answers import checked
 from cfslurm.core.slurm.squeue import QueuedJob
@@ -237,7 +238,8 @@ class Probing:
     def _give_up(self, waiting: Sequence[ProbeTarget]) -> None:
         within = human_seconds(self._patience.timeout_s)
         for flight in self._flights.values():
-            why = f"no answer within {within}: its job was {flight.state} ({flight.reason})"
+            what = reason_words(flight.reason) if flight.state == "PENDING" else flight.state
+            why = f"no answer within {within}; of its job Slurm says: {what}"
             self._told.append(Told(target=flight.target, probe=_late(why)))
         for target in waiting:
             self._told.append(

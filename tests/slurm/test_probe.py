@@ -126,7 +126,10 @@ def test_a_busy_node_is_told_with_slurms_reason(user: User, probe: Callable[...,
     assert "links to others stay unknown" in shown.stderr
     done = probe("--probe", "--gpus", "all", "--timeout", "6s", "-o", "hardware.json")
     assert done.returncode == 0, done.stderr
-    assert "a100-1: no answer within 6.0s: its job was PENDING (Resources)" in done.stderr
+    said = (
+        "no answer within 6.0s; of its job Slurm says: it is next, and waits until enough of what"
+    )
+    assert f"a100-1: {said} it asks for is free (Resources)" in done.stderr
     assert "try: Wait longer (--timeout)" in done.stderr
     nodes = _nodes((user.folder / "hardware.json").read_text())
     assert nodes["a100-1"]["probe"] is None
