@@ -15,6 +15,9 @@ nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t, char *, unsigned int);
 nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t, nvmlPciInfo_t *);
 nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t, nvmlMemory_t *);
 nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t, unsigned int *);
+nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t, unsigned int *);
+nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t, unsigned int *);
+nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t, unsigned int *);
 nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t, unsigned int, nvmlDevice_t *);
 nvmlReturn_t nvmlDeviceGetCpuAffinity(nvmlDevice_t, unsigned int, unsigned long *);
 nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v2(nvmlDevice_t, unsigned int *, nvmlProcessInfo_t *);
@@ -44,13 +47,18 @@ static void ask_all_of(nvmlDevice_t device, nvmlDevice_t other)
         (void)nvmlDeviceGetComputeRunningProcesses_v2(device, &count, count == 0 ? NULL : list);
     }
     (void)nvmlDeviceGetTopologyCommonAncestor(device, other, &number);
+    (void)nvmlDeviceGetMinorNumber(device, &number);
+    (void)nvmlDeviceGetMinorNumber(device, NULL);
     for (unsigned int link = 0; link < 40; link++) {
         (void)nvmlDeviceGetNvLinkState(device, link, &number);
         (void)nvmlDeviceGetNvLinkRemotePciInfo_v2(device, link, &pci);
     }
     for (unsigned int i = 0; i < 20; i++)
-        if (nvmlDeviceGetMigDeviceHandleByIndex(device, i, &instance) == NVML_SUCCESS)
+        if (nvmlDeviceGetMigDeviceHandleByIndex(device, i, &instance) == NVML_SUCCESS) {
             (void)nvmlDeviceGetName(instance, text, sizeof text);
+            (void)nvmlDeviceGetGpuInstanceId(instance, &number);
+            (void)nvmlDeviceGetComputeInstanceId(instance, &number);
+        }
 }
 
 int main(int count, char **profiles)
