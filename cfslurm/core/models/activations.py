@@ -128,7 +128,8 @@ def _logits(architecture: Architecture, serving: Serving, engine: Engine, tokens
     """What sampling needs beyond the forward pass, whose memory it takes over.
 
     Source: logits in 16 and 32 bit and a sort with its indices: 14 bytes for each sequence and entry
-        of the vocabulary since vLLM 0.17, 38 before; transformers keeps one copy in 32 bit.
+        of the vocabulary from vLLM 0.17 to 0.30, 38 before, 43 after; transformers keeps one copy in
+        32 bit.
     """
     each = engine.overhead.sampler_bytes or 4.0
     rows = min(serving.max_num_seqs, tokens)

@@ -92,7 +92,8 @@ def test_families_and_cache_dtypes_are_ones_that_are_known() -> None:
         ("0.17.0", 14.25, "outside"),
         ("0.19.0", 14.25, "outside"),
         ("0.21.0", 14.25, "inside"),
-        ("", 14.25, "inside"),
+        ("0.31.0", 43.4, "inside"),
+        ("", 43.4, "inside"),
         ("0.1", 37.7, "outside"),
     ],
 )
