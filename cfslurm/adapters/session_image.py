@@ -61,7 +61,6 @@ class Image:
 class Images:
     """The last few shapes, so that HDF5 is asked once for each."""
 
-    session: str = ""
     _known: dict[tuple[Spec, ...], Image] = field(default_factory=dict)
 
     def image(self, specs: Sequence[Spec]) -> Image:

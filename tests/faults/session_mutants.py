@@ -8,6 +8,7 @@ limited, and a mutant that takes longer than 10 s ends the process (SIGALRM).
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -214,6 +215,7 @@ def main() -> None:
     good = seeds(folder)
     for raw in good:
         check_checksum(raw)
+    importlib.import_module("encodings.ascii")  # which Python opens when it needs it first
     library = loaded()
     target = folder / "g0001-000000000003.h5"
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cfslurm.cli.common import json_option
-from cfslurm.cli.sessions.places import complete, key_of, place, run_option, session_argument
+from cfslurm.cli.sessions.places import key_of, place, run_option, session_argument
 from cfslurm.errors import ANSWER_IS_NO
 
 
@@ -15,7 +15,7 @@ from cfslurm.errors import ANSWER_IS_NO
     "cfslurm sessions diff agent.0 --from 5 --to 9   ·   cfslurm sessions diff agent.0 agent.1",
 )
 @session_argument
-@click.argument("other", metavar="[OTHER]", required=False, shell_complete=complete)
+@click.argument("other", metavar="[OTHER]", required=False)
 @run_option
 @click.option(
     "--from", "earlier", type=click.IntRange(min=1), metavar="N",

@@ -10,8 +10,6 @@ import click
 from cfslurm.cli.common import context_of
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from cfslurm.adapters.session_secret import Key
 
 run_option = click.option(
@@ -33,22 +31,7 @@ generation_option = click.option(
 )  # fmt: skip
 
 
-def complete(
-    ctx: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The names of the run's sessions, for the shell."""
-    from click.shell_completion import CompletionItem
-
-    from cfslurm.errors import CfslurmError
-
-    try:
-        folders = folders_of(ctx, str(ctx.params.get("run") or "last"))
-    except (CfslurmError, OSError):
-        return []
-    return [CompletionItem(f.name) for f in folders if f.name.startswith(incomplete)]
-
-
-session_argument = click.argument("session", metavar="SESSION", shell_complete=complete)
+session_argument = click.argument("session", metavar="SESSION")
 
 
 def key_of(ctx: click.Context) -> Key | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cfslurm.cli.common import json_option
-from cfslurm.cli.sessions.places import complete, folders_of, key_of, place, run_option
+from cfslurm.cli.sessions.places import folders_of, key_of, place, run_option
 from cfslurm.errors import ANSWER_IS_NO
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     name="verify",
     epilog="Examples:  cfslurm sessions verify   ·   cfslurm sessions verify agent.0 --run lab-3f09a1",
 )
-@click.argument("session", metavar="[SESSION]…", nargs=-1, shell_complete=complete)
+@click.argument("session", metavar="[SESSION]…", nargs=-1)
 @run_option
 @json_option
 @click.pass_context
