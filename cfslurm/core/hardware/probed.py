@@ -162,10 +162,12 @@ def _belonging(
     readable = tuple(gpu for gpu in probe.gpus if known(gpu.name) or known(gpu.memory_mib))
     if len(node.gpus) == 1:
         return readable
-    keys = _keys(gpu_set.gpu_type, names)
-    is_instance = mig_name(gpu_set.gpu_type) is not None
-    if not is_instance and any(mig_name(other.gpu_type) for other in node.gpus):
+    instance = mig_name(gpu_set.gpu_type)
+    if instance is not None and not instance.card and gpu_set.gpu_type not in names.overrides:
+        return tuple(gpu for gpu in readable if known(gpu.mig_mode) == "on")
+    if instance is None and any(mig_name(other.gpu_type) for other in node.gpus):
         readable = tuple(gpu for gpu in readable if known(gpu.mig_mode) != "on")
+    keys = _keys(gpu_set.gpu_type, names)
     return tuple(gpu for gpu in readable if card_of(gpu, names.catalogue).key in keys)
 
 

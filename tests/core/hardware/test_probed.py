@@ -153,7 +153,9 @@ def test_whole_cards_beside_instances_keep_their_memory() -> None:
     instances = [mig(i, "1g.10gb", 9728) for i in range(7)]
     cards = [probed_gpu(0), probed_gpu(1, mig=instances)]
     (small, whole), _ = _join(_nodes("gpu:a100_80:1,gpu:1g.10gb:7"), node_probe("n0", cards))
-    assert (small.memory_mib, whole.key, whole.memory_mib) == (9728, "a100_80", 81_920)
+    assert (small.key, small.memory_mib) == ("a100_80_1g.10gb", 9728)
+    assert (whole.key, whole.memory_mib) == ("a100_80", 81_920)
+    assert (small.source, whole.source) == (Source.PROBE, Source.PROBE)
 
 
 def test_a_card_in_no_table_keeps_its_memory() -> None:
