@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cfslurm.core.render.cluster_profile import MAX_NODES as MAX_PROFILE_NODES
 from cfslurm.core.render.cluster_profile import ClusterProfile, NodeGroup, ProfileGpus
 from cfslurm.core.render.conf_text import render
 from cfslurm.core.render.site_files import TOPOLOGY_CONF, TOPOLOGY_YAML, accounting_tres
@@ -20,6 +21,7 @@ SANDBOX_TEMPLATES = (SLURM_CONF, SLURMDBD_FILE, CGROUP_CONF)
 
 MAX_NODES = 64  # each is a real slurmd
 MAX_DEVICES = 4096  # each is a link in a folder
+_RENDER = "Render the files for a sandbox: `cfslurm site render --explicit -o DIR`."
 _NODE_LINE = re.compile(r"NodeName=(?P<names>\S+)(?P<rest>( .*)?)")
 _GRES = re.compile(r" Gres=(\S+)")
 _FILES = re.compile(r" (?:Multiple)?File(?:s)?=(\S+)")
@@ -81,16 +83,23 @@ def node_names(nodes_conf: str) -> tuple[str, ...]:
     names: list[str] = []
     for line in nodes_conf.splitlines():
         if match := _NODE_LINE.fullmatch(line):
-            try:
-                names += expand(match["names"], limit=MAX_NODES)
-            except SlurmOutputError as error:
-                raise _refused(error.message) from error
+            names += _expanded(match["names"])
     if not 1 <= len(names) <= MAX_NODES:
-        raise _refused(f"{len(names)} nodes, not between 1 and {MAX_NODES}: each is a real slurmd")
+        raise _refused(
+            f"{len(names)} nodes, not between 1 and {MAX_NODES}: each is a real slurmd",
+            remedy="Take a part of the nodes: a smaller profile, or fewer lines in nodes.conf.",
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise _refused(f"the node {twice[0]} stands there twice")
     return tuple(names)
+
+
+def _expanded(hostlist: str) -> tuple[str, ...]:
+    try:
+        return expand(hostlist, limit=MAX_PROFILE_NODES)
+    except SlurmOutputError as error:
+        raise _refused(error.message) from error
 
 
 def profile_of_files(files: Mapping[str, str], name: str) -> ClusterProfile:
@@ -146,11 +155,8 @@ def devices(gres_conf: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _refused(message: str) -> UserInputError:
-    return UserInputError(
-        f"a sandbox cannot be made of these files: {message}",
-        remedy="Render them for a sandbox: `cfslurm site render --explicit -o DIR`.",
-    )
+def _refused(message: str, *, remedy: str = _RENDER) -> UserInputError:
+    return UserInputError(f"a sandbox cannot be made of this: {message}", remedy=remedy)
 
 
 def _values(files: Mapping[str, str], settings: ClusterSettings) -> dict[str, object]:

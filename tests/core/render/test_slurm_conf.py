@@ -183,7 +183,8 @@ def test_devices_that_no_sandbox_has_are_refused(line: str, message: str) -> Non
     ("text", "message"),
     [
         ("", "0 nodes, not between 1 and 64"),
-        ("NodeName=n[1-65] CPUs=1", "more than"),
+        ("NodeName=n[1-65] CPUs=1", "65 nodes"),
+        ("NodeName=n[1-99999999] CPUs=1", "more than"),
         ("NodeName=n[1-40] CPUs=1\nNodeName=m[1-40] CPUs=1", "80 nodes"),
         ("NodeName=n1 CPUs=1\nNodeName=n1 CPUs=1", "n1 stands there twice"),
         ("NodeName=n[1- CPUs=1", "not a hostlist"),
