@@ -16,6 +16,7 @@ from cfslurm.core.models.serving import Serving
 from cfslurm.core.models.sizing import usual_engine
 from cfslurm.core.models.speed import Knowledge
 from cfslurm.core.models.variants import Variant
+from cfslurm.core.slurm.units import MIB
 
 # Scores closer than this are not told apart: they are a heuristic.
 _SAME_QUALITY = 1.0
@@ -171,10 +172,16 @@ def _cell(variant: Variant, node_class: NodeClass, wish: Wish, place: Place) -> 
     return _with_speed(cell, found, variant, node_class.facts, wish, place)
 
 
-def _sizes(gpu_count: int) -> Iterator[int]:
+def _sizes(variant: Variant, gpu: GpuFacts, gpu_count: int) -> Iterator[int]:
+    """1, 2, 4 … GPUs; not so few that the weights alone are more than their memory, unless all are.
+
+    Engines load 32-bit weights in 16 bit.
+    """
+    least = variant.weights_bytes // (2 if variant.dtype == "float32" else 1)
     size = 1
     while size <= gpu_count:
-        yield size
+        if least <= size * gpu.memory_mib * MIB or 2 * size > gpu_count:
+            yield size
         size *= 2
 
 
@@ -184,7 +191,7 @@ def _smallest(
     """The fit over the fewest GPUs that hold it with room; tight over fewer counts where none does."""
     tight: Fit | None = None
     last: Fit | None = None
-    for size in _sizes(gpu_count):
+    for size in _sizes(variant, gpu, gpu_count):
         serving = Serving(
             max_model_len=wish.max_model_len,
             max_num_seqs=wish.max_num_seqs,
