@@ -8,7 +8,7 @@ from cfslurm.core.slurm.records import RunningJob
 from cfslurm.core.slurm.running import HOLDING, by_end, held_gpus
 
 # Flags that stand beside a base state, and that squeue's text prints instead of it.
-_SHOWN_FIRST = ("COMPLETING", "CONFIGURING", "STAGE_OUT")
+_SHOWN_FIRST = ("COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT", "STOPPED")
 
 
 def running_command() -> Command:

@@ -18,9 +18,10 @@ _COLUMNS = (
     "tres-per-task", "tres-per-socket",
 )  # fmt: skip
 # States in which a job holds its nodes. Source: squeue(1), JOB STATE CODES.
-HOLDING = frozenset({"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STAGE_OUT"})
+HOLDING = (
+    "RUNNING", "COMPLETING", "CONFIGURING", "SIGNALING", "STAGE_OUT", "STOPPED", "SUSPENDED",
+)  # fmt: skip
 _NEVER = 2**63
-_WANTED = "RUNNING,COMPLETING,CONFIGURING,SUSPENDED"
 _REQUEST = re.compile(
     r"(?:gres[:/])?gpu(?:[:/](?P<type>[^:=,]*[^:=,\d][^:=,]*))?(?:[:=](?P<count>\d+))?"
 )
@@ -29,7 +30,9 @@ _REQUEST = re.compile(
 def running_command() -> Command:
     """All jobs that hold nodes, of all users that this user may see."""
     columns = ",".join(f"{name}:0|" for name in _COLUMNS)
-    return Command(argv=("squeue", "--noheader", f"--states={_WANTED}", f"--Format={columns}"))
+    return Command(
+        argv=("squeue", "--noheader", f"--states={','.join(HOLDING)}", f"--Format={columns}")
+    )
 
 
 def read_running(done: Completed) -> tuple[RunningJob, ...]:
