@@ -29,15 +29,21 @@ from cfslurm.core.render.node_lines import (
 )
 from cfslurm.core.render.probed_lines import probed_devices
 from cfslurm.core.slurm.units import time_limit
+from cfslurm.errors import UserInputError
 
 _NO_LINKS = "Links not known: run `cfslurm harvest --probe` first"
+_MOST_DEVICES = 1024  # Source: gres.conf(5), File
 _UNSURE = (Source.AMBIGUOUS, Source.UNKNOWN)
 _SHARED = ("shard", "mps")
 _UNKNOWN_CARD = "no table knows this GPU, so it is written as NVIDIA's"
 
 
 def graph_lines(graph: HardwareGraph) -> ClusterLines:
-    """The lines of every node that has any, equal nodes together, in the order of their names."""
+    """The lines of every node, equal ones together, in the order of their names.
+
+    Raises:
+        UserInputError: a node has more GPUs than gres.conf takes.
+    """
     alike: dict[str, tuple[NodeLines, list[str]]] = {}
     probes = class_probes(graph.nodes)
     for node in graph.nodes:
@@ -95,6 +101,11 @@ def _shared(node: Node) -> Iterator[SharedGres]:
 
 def _gpus(node: Node, probe: NodeProbe | None) -> Iterator[GpuLines]:
     """Device numbers go on from one type to the next: which type comes first, Slurm does not say."""
+    if node.gpu_count > _MOST_DEVICES:
+        raise UserInputError(
+            f"{node.name[:60]} has {node.gpu_count} GPUs, and gres.conf takes {_MOST_DEVICES} of a node",
+            remedy="Look at the Gres of this node in slurm.conf: `scontrol show node` prints it.",
+        )
     first = 0
     for gpus in node.gpus:
         family = family_of(gpus.facts.vendor, gpus.mig_profile)

@@ -14,6 +14,9 @@ from cfslurm.core.report.topology_model import Cell, Group, Mark, NodeBox, NodeM
 from cfslurm.core.workflow.names import nearest
 from cfslurm.errors import UserInputError
 
+# A node has 16 GPUs, cut up 112 instances; gres.conf takes 1024 files. More is a mistake or an attack.
+_MOST_CELLS = 1024
+
 
 def view(
     graph: HardwareGraph,
@@ -55,13 +58,14 @@ def _box(
     node: Node, links: Links | None, node_class: str, fits: Mapping[str, Sequence[str]]
 ) -> NodeBox:
     what = ", ".join(_set_text(gpus) for gpus in node.gpus) or "no GPUs"
+    is_drawn = node.gpu_count <= _MOST_CELLS
     return NodeBox(
         name=node.name,
         mark=_mark(node),
         state="+".join((node.state, *node.state_flags)),
-        what=what,
+        what=what if is_drawn else f"{what} (too many to draw)",
         reason=_reason(node),
-        cells=tuple(_cells(node)),
+        cells=tuple(_cells(node)) if is_drawn else (),
         cpus=f"{node.cpus - node.cpus_used} of {node.cpus} CPUs free",
         node_class=node_class,
         links=links,
@@ -84,7 +88,7 @@ def _set_text(gpus: GpuSet) -> str:
 
 
 def _memory(gpus: GpuSet) -> str:
-    """As on the box: a driver's 81559 MiB are called 80 GiB."""
+    """What the driver reports, in whole GiB."""
     mib = gpus.facts.memory_mib
     if not mib:
         return ""

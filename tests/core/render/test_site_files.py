@@ -192,6 +192,11 @@ def test_equal_nodes_share_their_lines() -> None:
     assert [len(lines.names) for lines in graph_lines(hgx(10)).nodes] == [10]
 
 
+def test_a_node_of_a_billion_gpus_is_refused() -> None:
+    with pytest.raises(UserInputError, match=r"n has 1000000000 GPUs, and gres\.conf takes 1024"):
+        graph_lines(graph([node("n", "gpu:l40s:1000000000")]))
+
+
 def test_text_of_a_harvest_cannot_write_lines_of_its_own() -> None:
     settings = SiteSettings(slurm_version=(24, 11), by="x")
     with pytest.raises(UserInputError, match="cannot be written into Slurm's files"):

@@ -60,6 +60,12 @@ def test_a_reserved_node_says_by_what() -> None:
     assert (box.mark, box.reason) == (NodeMark.CLOSED, "reserved: maint")
 
 
+def test_a_billion_gpus_are_told_and_not_drawn() -> None:
+    box = _box(graph([node("n", "gpu:l40s:1000000000")]), "n")
+    assert box.cells == ()
+    assert box.what == "1000000000 x l40s 45 GiB (too many to draw)"
+
+
 def test_gpus_of_a_drained_node_are_not_free() -> None:
     box = _box(hgx(), "hgx-05")
     assert {cell.mark for cell in box.cells} == {Mark.CLOSED}
