@@ -44,6 +44,7 @@ def read_cluster(context: Context, freshness: Freshness) -> HardwareGraph:
             remedy="Set SLURM_CONF to the file that Slurm's programs use.",
         )
     started = context.clock.now()
+    site = context.site  # validated as a whole, before its setting of the reader counts
     try:
         graph = harvest(
             reader=cluster_reader(
@@ -53,7 +54,7 @@ def read_cluster(context: Context, freshness: Freshness) -> HardwareGraph:
             ),
             probes=probe_cache(context),
             catalogue=read_catalogue(shipped_text("core/hardware/gpus.csv")),
-            site=context.site,
+            site=site,
             harvested_at=utc_text(started),
         )
     except SlurmUnavailableError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from cfslurm.adapters.profile_file import load_profile
 from cfslurm.core.slurm.hostlist import fold
 from tests.slurm.user import User
@@ -76,3 +78,21 @@ def test_gpus_in_use_are_counted(user: User) -> None:
     assert [gpus["used"] for gpus in nodes["a100-1"]["gpus"]] == [3]
     assert nodes["a100-1"]["state"] == "MIXED"
     user.slurm.run("scancel", job)
+
+
+@pytest.mark.parametrize("reader", ["auto", "json"])
+def test_site_chooses_the_reader_and_doctor_shows_it(user: User, reader: str) -> None:
+    user.write(f"schema: cfslurm.site/1\nslurm: {{reader: {reader}}}\n", name="site.yaml")
+    backend = "text" if reader == "auto" else reader
+    graph = json.loads(user.cfslurm("--site", "site.yaml", "harvest").stdout)
+    assert graph["backend"] == backend
+    checks = user.json("--site", "site.yaml", "doctor")["checks"]
+    (shown,) = [one["detail"] for one in checks if one["name"] == "Reader"]
+    assert shown.startswith(f"{backend} (slurm_reader: {reader}, ")
+
+
+def test_reader_that_does_not_exist_is_a_mistake_of_the_site_file(user: User) -> None:
+    user.write("schema: cfslurm.site/1\nslurm: {reader: guess}\n", name="site.yaml")
+    done = user.cfslurm("--site", "site.yaml", "harvest")
+    assert done.returncode == 2
+    assert "slurm.reader" in done.stderr
