@@ -15,9 +15,7 @@ from cfslurm.core.slurm.hostlist import fold
 class Kind(StrEnum):
     """What a change is about."""
 
-    CONFIGURATION = (
-        "configuration"  # what an administrator has set up: it stays until changed again
-    )
+    CONFIGURATION = "configuration"  # stays until an administrator changes it again
     STATE = "state"  # a node began or ceased to take jobs, or does not for another reason
     USE = "use"  # what is busy or free, and what changes with every job
 
