@@ -99,8 +99,9 @@ def probed_cores(gpus: Sequence[ProbedGpu], node: Node) -> tuple[str, ...]:
     """Slurm's logical cores near each GPU, widened to whole sockets; empty where any is not known.
 
     The operating system's CPUs are taken to be numbered socket by socket, all first threads before
-    all second ones, as Linux does on x86. Slurm refuses ranges that are not whole sockets: it says
-    "doesn't match socket boundaries" (tried with 25.11), so a NUMA node within a socket is widened.
+    all second ones, as Linux does on x86. Slurm 24.11 and 26.05 drain a node whose ranges are not
+    whole sockets ("doesn't match socket boundaries"; tried, 22.05 takes them), so a NUMA node within
+    a socket is widened to it.
     """
     cores = node.sockets * node.cores_per_socket
     found = []

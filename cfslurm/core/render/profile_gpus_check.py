@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from cfslurm.core.render.cluster_profile import NodeGroup, ProfileGpus
+from cfslurm.core.render.devices import core_ranges
 from cfslurm.errors import Problem
 
 # More than any single machine has; gres.conf(5) takes up to 1024 files for each node.
@@ -40,6 +41,7 @@ def gpu_problems(path: str, group: NodeGroup) -> Iterator[Problem]:
             )
         yield from between(f"{here}.count", gpus.count, 1, MAX_GPUS)
         yield from _lists(here, gpus)
+        yield from _sockets(here, gpus, group)
         yield from _mig(here, gpus)
     yield from _shares(path, group)
 
@@ -70,6 +72,23 @@ def _lists(path: str, gpus: ProfileGpus) -> Iterator[Problem]:
             f"{gpus.count} GPUs cannot be shared out evenly to {len(gpus.cores)} ranges of cores",
             "Give one range for each GPU, or for each equal share of them.",
         )
+
+
+def _sockets(path: str, gpus: ProfileGpus, group: NodeGroup) -> Iterator[Problem]:
+    """Slurm takes whole sockets: 24.11 and 26.05 drain a node whose GPUs have a part of one (tried)."""
+    each = group.cores_per_socket if group.sockets > 0 and group.threads_per_core > 0 else 0
+    for number, text in enumerate(gpus.cores):
+        if not each or not _CORES.fullmatch(text):
+            continue
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            begin, end = int(first), int(last or first) + 1
+            if begin >= end or begin % each or end % each or end > each * group.sockets:
+                yield problem(
+                    f"{path}.cores.{number}",
+                    f"the cores {part} are no whole sockets of {each} cores",
+                    f"Name whole sockets: {', '.join(core_ranges(group.sockets, each))}.",
+                )
 
 
 def _mig(path: str, gpus: ProfileGpus) -> Iterator[Problem]:
