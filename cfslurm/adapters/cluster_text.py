@@ -8,7 +8,6 @@ from typing import ClassVar, TypeVar
 from cfslurm.core.documents import Json
 from cfslurm.core.hardware.facts import ClusterFacts
 from cfslurm.core.slurm import running, sacctmgr, scontrol, sshare
-from cfslurm.core.slurm.answers import checked
 from cfslurm.core.slurm.records import (
     Association,
     License,
@@ -101,8 +100,8 @@ class TextReader:
     def _topologies(self, settings: Mapping[str, str]) -> tuple[Topology, ...]:
         """All of topology.yaml where this Slurm has it and the site uses it; else topology.conf."""
         if scontrol.version_of(settings) >= TOPOCONF_SINCE:
-            done = self._run(topoconf_command())
-            if found := read_topoconf(_yaml(checked(done))):
+            done = self._run(topoconf_command())  # fails where Slurm was built without YAML
+            if done.returncode == 0 and (found := read_topoconf(_yaml(done.stdout))):
                 return found
         return read_topology(self._run(topology_command()))
 

@@ -210,6 +210,21 @@ def test_one_call_of_each_kind(version: str, reader: type[TextReader]) -> None:
     assert all(command.environment["SLURM_TIME_FORMAT"] == "%s" for command in playback.asked)
 
 
+@BOTH
+def test_topology_yaml_counts_where_the_site_has_it(reader: type[TextReader]) -> None:
+    text = (CORPUS / "slurm-26.05" / "topoconf.txt").read_text()
+    graph = _graph(Playback("26.05", instead={"topoconf.txt": text}), reader)
+    assert [(one.name, one.kind) for one in graph.topologies] == [
+        ("ttree", "tree"),
+        ("tblk", "block"),
+        ("tflat", "flat"),
+    ]
+    assert [switch.name for switch in graph.switches] == ["spine", "leaf1", "leaf2"]
+    broken = _graph(Playback("26.05", instead={"topoconf.txt": "- topology: [\n"}), reader)
+    assert broken.topologies == ()
+    assert any(one.startswith("the topology is unknown: ") for one in broken.warnings)
+
+
 # --- what cannot be read -------------------------------------------------------------------------------
 
 _NODES = {version: CORPUS / f"slurm-{version}" / "rich" / "nodes.txt" for version in VERSIONS}

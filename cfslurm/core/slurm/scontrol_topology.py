@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cfslurm.core.slurm.answers import is_silence, refusal
 from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.core.slurm.fields import Record, one_line_records
 from cfslurm.core.slurm.records import Block, Switch, Topology
@@ -22,8 +23,11 @@ def read_topology(done: Completed) -> tuple[Topology, ...]:
         ``BlockName=b1 BlockIndex=0 Nodes=n[1-2] BlockSize=2``, ``AggregatedBlock=b[1-2] …``.
 
     Raises:
+        SlurmUnavailableError: slurmctld did not answer.
         SlurmOutputError: a record cannot be read.
     """
+    if is_silence(done):
+        raise refusal(done)
     if done.returncode != 0:
         return ()
     if done.stdout.startswith(_TREE):

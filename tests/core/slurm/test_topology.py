@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cfslurm.core.documents import Json
 from cfslurm.core.slurm.command import Command, Completed
 from cfslurm.core.slurm.scontrol_topoconf import read_topoconf
 from cfslurm.core.slurm.scontrol_topology import read_topology
-from cfslurm.errors import SlurmOutputError
+from cfslurm.errors import SlurmOutputError, SlurmUnavailableError
 
 
 def _done(text: str) -> Completed:
@@ -69,3 +70,12 @@ def test_topology_conf_leaves_topoconf_without_content(corpus: Path) -> None:
 def test_another_answer_is_refused(data: Json, what: str) -> None:
     with pytest.raises(SlurmOutputError, match=what):
         read_topoconf(data)
+
+
+def test_silence_is_no_cluster_without_topology() -> None:
+    silent = replace(
+        _done(""), returncode=1, stderr="slurm_load_topo error: Unable to contact slurm controller"
+    )
+    with pytest.raises(SlurmUnavailableError):
+        read_topology(silent)
+    assert read_topology(replace(silent, stderr="")) == ()
