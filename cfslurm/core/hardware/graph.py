@@ -34,7 +34,7 @@ _CLOSED_STATES = frozenset({"DOWN", "ERROR", "FAIL", "FAILING", "FUTURE", "UNKNO
 _CLOSED_FLAGS = frozenset(
     {
         "DRAIN", "DRAINING", "FAIL", "INVALID_REG", "MAINTENANCE", "MAINT", "NOT_RESPONDING",
-        "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED", "REBOOT_REQUESTED", "BLOCKED",
+        "POWERING_DOWN", "POWER_DOWN", "REBOOT_ISSUED", "REBOOT_REQUESTED", "RESERVED", "BLOCKED",
     }
 )  # fmt: skip
 # ``1g.10gb``, ``a100_3g.20gb``, ``nvidia_h100_1g.10gb+me``. Source: NVIDIA's MIG user guide, profile names.

@@ -51,6 +51,8 @@ def _span(at: int | None, now: float) -> str:
 
 
 def _next_free(graph: HardwareGraph, now: float) -> Iterator[str]:
+    if "jobs" in graph.controller.private_data:
+        yield "next free  of your own jobs only: Slurm hides those of others here"
     steps: dict[str, list[str]] = {}
     for step in freeings(graph):
         text = f"{step.free} within {_span(step.at, now)}"

@@ -89,6 +89,16 @@ def test_node_that_is_reserved_now_brings_no_capacity_and_one_of_later_does() ->
     assert (a100.node_names, a100.free_gpus) == (("n1", "n2"), (0,))
 
 
+def test_node_of_a_reservation_that_slurm_hides_is_closed_by_its_state() -> None:
+    hidden = replace(node("n1", "gpu:a100_80:4"), state_flags=("RESERVED",))
+    assert _graph(nodes=(hidden,)).node("n1").takes_jobs is False
+
+
+def test_hidden_jobs_are_told() -> None:
+    private = {**SETTINGS, "PrivateData": "accounts,jobs"}
+    assert "hides those of others" in capacity_lines(_graph(settings=private))[0]
+
+
 def test_reservation_whose_end_slurm_does_not_tell_holds() -> None:
     graph = _graph(reservations=(_reservation("course", ["n1"], NOW - 10, None),))
     assert graph.node("n1").reservations == ("course",)
