@@ -15,7 +15,9 @@ import numpy as np
 
 from cfslurm import Session
 
-RAW = "write, fsync (the limit)"
+RAW = "write, fsync"
+RENAMED = "file, fsync, rename, fsync folder"
+APPENDED = "file, append, fdatasync (the limit)"
 _PIECE = 8 * 1024**2
 _ALL = 10**12
 Array = np.ndarray[Any, np.dtype[np.uint8]]
@@ -125,9 +127,10 @@ def _raw(folder: Path) -> Way:
             os.write(descriptor, json.dumps(message).encode() + b"\n")
             os.fdatasync(descriptor)
 
-        name = "file, append, fdatasync (the limit)"
         return GrowingLog(
-            name=name, append=_Counter.around(name, append), close=lambda: os.close(descriptor)
+            name=APPENDED,
+            append=_Counter.around(APPENDED, append),
+            close=lambda: os.close(descriptor),
         )
 
     return Way(
@@ -148,7 +151,7 @@ def _renamed(folder: Path) -> Way:
         os.close(descriptor)
 
     return Way(
-        name="file, fsync, rename, fsync folder",
+        name=RENAMED,
         folder=folder,
         save=save,
         load=lambda: _read(folder / "state"),

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import peers, report, session_peers, world
-from benchmarks.session_ways import RAW, Way, ways
+from benchmarks.session_ways import APPENDED, RAW, RENAMED, Way, ways
 from cfslurm import Session
 
 KB, MB, GB = 10**3, 10**6, 10**9
@@ -179,7 +179,7 @@ def measure_open(folder: Path, events: int) -> dict[str, float]:
                 assert session.events[-1]["number"] == events - 1
 
         times.append(clocked(work))
-    return {"open": statistics.median(times), "events": events}
+    return {"open": min(times), "events": events}
 
 
 def told(
@@ -190,13 +190,13 @@ def told(
     large = [length for length in found if length >= 100 * MB]
     figures = [
         report.Figure(
-            name="save_1kb", value=small[ours].save / small["file, fsync, rename, fsync folder"].save,
+            name="save_1kb", value=small[ours].save / small[RENAMED].save,
             unit="x", aim=2, says="checkpoint of 1 KB against one file, fsync, rename, fsync of the folder",
         ),
         *(
             report.Figure(
                 name=f"save_{human(length)}", unit="%", aim=85, bound="at least",
-                value=100 * min(found[length][RAW].save_s) / min(found[length][ours].save_s),
+                value=100 * limit(found[length]).save / min(found[length][ours].save_s),
                 says=f"checkpoint of {human(length)} against write + fsync of the same bytes",
             )
             for length in large
@@ -204,15 +204,15 @@ def told(
         *(
             report.Figure(
                 name=f"load_{human(length)}", unit="%", aim=80, bound="at least",
-                value=100 * min(found[length][RAW].load_s) / min(found[length][ours].load_s),
+                value=100 * limit(found[length]).load / min(found[length][ours].load_s),
                 says=f"reading {human(length)} back, verified, against a plain read; both not in the cache",
             )
             for length in large[-1:]
         ),
         report.Figure(
-            name="append_late", value=log.last_ms["session commit"] / log.first_ms["session commit"],
-            unit="x", aim=1.5,
-            says=f"a durable message: the last of {size.messages} against the first ones",
+            name="append_late", value=beyond(log.last_ms) / beyond(log.first_ms), unit="x", aim=1.5,
+            says=f"a durable message, in plain appends of the same moment: the last of {size.messages} "
+            "against the first ones",
         ),
         report.Figure(
             name="open_events", value=opened["open"], unit="s", aim=1,
@@ -234,25 +234,58 @@ def told(
     return figures, tables
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The best that a plain file does, in seconds: of both plain ways, as disks have favourites."""
+
+    save: float
+    load: float
+
+
+def limit(times: dict[str, Times]) -> Limit:
+    """The limit for one size."""
+    plain = [times[name] for name in (RAW, RENAMED)]
+    return Limit(min(min(p.save_s) for p in plain), min(min(p.load_s) for p in plain))
+
+
+def beyond(ms: dict[str, float]) -> float:
+    """A message in a session against a plain one."""
+    return ms["session commit"] / ms[APPENDED]
+
+
 def table(length: int, times: dict[str, Times]) -> report.Table:
     """All ways for one size."""
-    raw = times[RAW]
+    raw, best = times[RAW], limit(times)
     return report.Table(
         title=f"State of {human(length)}, all of it another one each time",
-        header=("WAY", "SAVE ms", "MB/s", "% OF LIMIT", "READ ms", "MB/s", "% OF LIMIT"),
+        header=(
+            "WAY",
+            "SAVE ms",
+            "BEST",
+            "MB/s",
+            "% LIMIT",
+            "READ ms",
+            "BEST",
+            "READ MB/s",
+            "% READ",
+        ),
         rows=[
             (
                 name,
                 f"{one.save * 1000:.2f}",
-                f"{length / MB / one.save:.0f}",
-                f"{100 * raw.save / one.save:.0f}",
+                f"{min(one.save_s) * 1000:.2f}",
+                f"{length / MB / min(one.save_s):.0f}",
+                f"{100 * best.save / min(one.save_s):.0f}",
                 f"{one.load * 1000:.2f}",
-                f"{length / MB / one.load:.0f}",
-                f"{100 * raw.load / one.load:.0f}",
+                f"{min(one.load_s) * 1000:.2f}",
+                f"{length / MB / min(one.load_s):.0f}",
+                f"{100 * best.load / min(one.load_s):.0f}",
             )
             for name, one in times.items()
         ],
-        notes=(f"{len(raw.save_s)} saves and {len(raw.load_s)} reads of each, in turn; medians",),
+        notes=(
+            f"{len(raw.save_s)} saves and {len(raw.load_s)} reads of each, in turn; rates of the best ones",
+        ),
     )
 
 

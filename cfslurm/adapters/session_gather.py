@@ -83,7 +83,7 @@ class Holders:
 
 
 def load_parts(about: About, holders: Holders) -> dict[str, Array]:
-    """The content of all parts as bytes, verified; read and hashed in several threads."""
+    """The content of all parts as bytes, verified: read one after the other, hashed beside that."""
     found: dict[str, Array] = {}
     with Workers() as workers:
         waiting = []
@@ -91,30 +91,33 @@ def load_parts(about: About, holders: Holders) -> dict[str, Array]:
             source = holders.source(ref.where)
             if ref.at + ref.stored_bytes > source.trailer.payload_bytes:
                 raise DamageError(f"its part {path[:100]!r} lies behind the end of its file")
-            stored: Array = np.empty(ref.stored_bytes, np.uint8)
-            waiting.append((path, ref, _start(workers, source, ref, stored), stored))
-        for path, ref, leaves, stored in waiting:
+            content: Array = np.empty(ref.stored_bytes, np.uint8)
+            leaves = _read(workers, source, ref, content)
+            if ref.is_packed:
+                content = _unpacked(path, ref, content)
+                leaves = [workers.start(digest_of, content.data, digest_kind(ref.digest))]
+            waiting.append((path, ref, leaves, content))
+        for path, ref, leaves, content in waiting:
             kind = digest_kind(ref.digest)
             digests = results(leaves)
-            content = _unpacked(path, ref, stored) if ref.is_packed else stored
-            digest = digest_of(content.data, kind) if ref.is_packed else root(digests, kind)
+            digest = digests[0] if ref.is_packed else root(digests, kind)
             if digest_text(kind, digest) != ref.digest:
                 raise DamageError(f"its part {path[:100]!r} in {ref.where.file_name} was changed")
             found[path] = content
     return found
 
 
-def _start(workers: Workers, source: Source, ref: PartRef, stored: Array) -> list[Future[Any]]:
-    """Begin to read and hash a part, leaf by leaf."""
-    view = stored.data
+def _read(workers: Workers, source: Source, ref: PartRef, into: Array) -> list[Future[Any]]:
+    """Read a part from beginning to end, as disks like it; a leaf is hashed as soon as it is there."""
+    view = into.data
     kind = digest_kind(ref.digest)
-
-    def work(start: int) -> bytes:
+    leaves = []
+    for start in range(0, len(view), LEAF_BYTES):
         piece = view[start : start + LEAF_BYTES]
         source.read(piece, at=ref.at + start)
-        return b"" if ref.is_packed else leaf(piece, kind)
-
-    return [workers.start(work, start) for start in range(0, len(view), LEAF_BYTES)]
+        if not ref.is_packed:
+            leaves.append(workers.start(leaf, piece, kind))
+    return leaves
 
 
 def _unpacked(path: str, ref: PartRef, stored: Array) -> Array:
