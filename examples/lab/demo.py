@@ -81,6 +81,8 @@ def sandbox(folder: Path, *, keep: bool) -> Iterator[dict[str, str]]:
         **{k: v for k, v in os.environ.items() if not k.startswith(("CFSLURM_", "SLURM_", "HF_"))},
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "XDG_CACHE_HOME": str(folder / "cache"),
+        # What these runs take teaches nothing about others, and others' nothing about these.
+        "XDG_STATE_HOME": str(folder / "sandbox" / "learned"),
     }
     run("cfslurm", "sandbox", "up", *where, environment=environment)
     try:
