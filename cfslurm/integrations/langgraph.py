@@ -26,15 +26,13 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from cfslurm.errors import SessionError
-from cfslurm.integrations.threads import EMPTY, Saved, Threads, Typed, Version, Write
+from cfslurm.integrations.langgraph_values import config_of, dumped, loaded, place_of
+from cfslurm.integrations.threads import EMPTY, Saved, Threads, Version, Write
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from cfslurm.node.session import Session
-
-_NEVER_READ = frozenset({"pickle"})
 
 
 class SessionSaver(BaseCheckpointSaver[str]):
@@ -57,7 +55,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that a config names, or the newest of its thread and namespace."""
-        thread, namespace = _place(config)
+        thread, namespace = place_of(config)
         with self._lock:
             newest = next(iter(self._threads.ids(thread, namespace)), "")
             wanted = get_checkpoint_id(config) or newest
@@ -89,7 +87,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
                 saved = self._threads.get(thread, namespace, checkpoint_id)
                 if saved is None:  # deleted meanwhile
                     continue
-                metadata = self._load(saved.metadata)
+                metadata = loaded(self.serde, saved.metadata)
                 if any(metadata.get(name) != value for name, value in (filter or {}).items()):
                     continue
                 answer = self._tuple(thread, namespace, checkpoint_id, saved)
@@ -104,21 +102,21 @@ class SessionSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Keep a checkpoint; of the channels' values only those that are new."""
-        thread, namespace = _place(config)
+        thread, namespace = place_of(config)
         values = checkpoint["channel_values"]
         rest = {name: value for name, value in checkpoint.items() if name != "channel_values"}
         told = get_checkpoint_metadata(config, metadata)
         run_id = told.get("run_id")
         saved = Saved(
             parent=get_checkpoint_id(config),
-            checkpoint=self._dump(rest),
-            metadata=self._dump(told),
+            checkpoint=dumped(self.serde, rest),
+            metadata=dumped(self.serde, told),
             versions=dict(checkpoint["channel_versions"]),
             run_id=run_id if isinstance(run_id, str) else None,
             delta_channels=tuple(sorted(told.get("counters_since_delta_snapshot", {}))),
         )
         dumped = {
-            channel: self._dump(values[channel]) if channel in values else EMPTY
+            channel: dumped(self.serde, values[channel]) if channel in values else EMPTY
             for channel in new_versions
         }
         with self._lock:
@@ -127,7 +125,7 @@ class SessionSaver(BaseCheckpointSaver[str]):
                 self._threads.put_value(thread, namespace, channel, version=version, value=value)
             self._threads.put(thread, namespace, checkpoint["id"], saved)
             self._session.commit()
-        return _config(thread, namespace, checkpoint["id"])
+        return config_of(thread, namespace, checkpoint["id"])
 
     def put_writes(
         self,
@@ -137,14 +135,14 @@ class SessionSaver(BaseCheckpointSaver[str]):
         task_path: str = "",
     ) -> None:
         """Keep what a task has written since a checkpoint."""
-        thread, namespace = _place(config)
+        thread, namespace = place_of(config)
         checkpoint_id = config["configurable"]["checkpoint_id"]
         found = [
             Write(
                 task_id=task_id,
                 index=WRITES_IDX_MAP.get(channel, index),
                 channel=channel,
-                value=self._dump(value),
+                value=dumped(self.serde, value),
                 task_path=task_path,
             )
             for index, (channel, value) in enumerate(writes)
@@ -275,55 +273,16 @@ class SessionSaver(BaseCheckpointSaver[str]):
         for channel, version in saved.versions.items():
             value = self._threads.value(thread, namespace, channel, version)
             if value is not None:
-                values[channel] = self._load(value)
-        checkpoint: Checkpoint = self._load(saved.checkpoint)
+                values[channel] = loaded(self.serde, value)
+        checkpoint: Checkpoint = loaded(self.serde, saved.checkpoint)
         checkpoint["channel_values"] = values
         return CheckpointTuple(
-            config=_config(thread, namespace, checkpoint_id),
+            config=config_of(thread, namespace, checkpoint_id),
             checkpoint=checkpoint,
-            metadata=self._load(saved.metadata),
-            parent_config=_config(thread, namespace, saved.parent) if saved.parent else None,
+            metadata=loaded(self.serde, saved.metadata),
+            parent_config=config_of(thread, namespace, saved.parent) if saved.parent else None,
             pending_writes=[
-                (write.task_id, write.channel, self._load(write.value))
+                (write.task_id, write.channel, loaded(self.serde, write.value))
                 for write in self._threads.writes(thread, namespace, checkpoint_id)
             ],
         )
-
-    def _dump(self, value: object) -> Typed:
-        try:
-            kind, data = self.serde.dumps_typed(value)
-        except TypeError as error:
-            raise SessionError(
-                f"LangGraph's serializer cannot keep this value: {error}",
-                remedy="Keep plain data, pydantic models or dataclasses in the graph's state.",
-            ) from error
-        _refuse(kind)
-        return kind, data
-
-    def _load(self, value: Typed) -> Any:
-        _refuse(value[0])
-        return self.serde.loads_typed((value[0], value[1]))
-
-
-def _refuse(kind: str) -> None:
-    if kind in _NEVER_READ:
-        raise SessionError(
-            "the serializer pickles this value, and a session keeps no pickles",
-            remedy="Keep plain data, pydantic models or dataclasses in the graph's state; leave "
-            "pickle_fallback of the serializer off.",
-        )
-
-
-def _place(config: RunnableConfig) -> tuple[str, str]:
-    asked = config["configurable"]
-    return str(asked["thread_id"]), asked.get("checkpoint_ns", "")
-
-
-def _config(thread: str, namespace: str, checkpoint_id: str) -> RunnableConfig:
-    return {
-        "configurable": {
-            "thread_id": thread,
-            "checkpoint_ns": namespace,
-            "checkpoint_id": checkpoint_id,
-        }
-    }
