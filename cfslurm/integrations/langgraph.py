@@ -115,12 +115,12 @@ class SessionSaver(BaseCheckpointSaver[str]):
             run_id=run_id if isinstance(run_id, str) else None,
             delta_channels=tuple(sorted(told.get("counters_since_delta_snapshot", {}))),
         )
-        dumped = {
+        new = {
             channel: dumped(self.serde, values[channel]) if channel in values else EMPTY
             for channel in new_versions
         }
         with self._lock:
-            for channel, value in dumped.items():
+            for channel, value in new.items():
                 version: Version = new_versions[channel]
                 self._threads.put_value(thread, namespace, channel, version=version, value=value)
             self._threads.put(thread, namespace, checkpoint["id"], saved)
