@@ -12,8 +12,12 @@ from cfslurm.core.documents import Json, to_json
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old one or the new one, also after a crash.
 
-    The mode is set explicitly: the umask has no say.
+    The mode is set explicitly: the umask has no say. A device or a pipe (``-o /dev/stdout``) is
+    written into, and stays what it is.
     """
+    if path.is_char_device() or path.is_fifo():
+        path.write_bytes(data)
+        return
     temporary = path.parent / f".{path.name}.{os.urandom(6).hex()}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfslurm.adapters.files import json_text, lines_text
+from cfslurm.adapters.files import json_text, lines_text, write_atomic
 from cfslurm.core.documents import to_json
 from tests.builders import lab
 
@@ -56,3 +56,17 @@ def test_one_line_for_each_node() -> None:
     lines = [line for line in text.splitlines() if line.startswith('  {"name": "r')]
     assert [json.loads(line.rstrip(","))["name"] for line in lines] == ["r1", "r2"]
     assert text.endswith("}\n")
+
+
+def test_a_device_or_a_pipe_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomic(pipe, b"whole")
+        assert os.read(read, 100) == b"whole"
+    finally:
+        os.close(read)
+    write_atomic(Path("/dev/null"), b"gone")
+    assert pipe.is_fifo()
+    assert Path("/dev/null").is_char_device()
