@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
