@@ -11,7 +11,7 @@ import numpy as np
 from cfslurm.adapters.session_image import Spec
 from cfslurm.core.session import layout
 from cfslurm.core.session.about import PartRef
-from cfslurm.core.session.arrays import to_stored
+from cfslurm.core.session.arrays import dtype_text, to_stored
 from cfslurm.core.session.content import Content
 
 _PROBES = 256
@@ -42,13 +42,13 @@ class Blob:
 
     @property
     def tag(self) -> str:
-        """Its dtype as numpy writes it; empty for a structure."""
-        return "" if self.spec.dtype.names is not None else self.spec.dtype.str
+        """Its dtype as text."""
+        return dtype_text(self.spec.dtype)
 
     def is_what(self, ref: PartRef) -> bool:
         """True if it would be read back in the same way as a part."""
         same = (self.tag, self.spec.shape, self.spec.kind, self.spec.tag, len(self.view))
-        return bool(self.tag) and same == (ref.dtype, ref.shape, ref.kind, ref.tag, ref.size_bytes)
+        return same == (ref.dtype, ref.shape, ref.kind, ref.tag, ref.size_bytes)
 
     def probe(self) -> int:
         """A quick look: other probes mean other content, the same ones prove nothing."""

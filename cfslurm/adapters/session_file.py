@@ -88,7 +88,8 @@ def _plan(about: About, new: Sequence[Blob], images: Images) -> _Plan:
     """Lay out what is new beside the parts that ``about`` knows already."""
     new = sorted(new, key=lambda blob: blob.is_part)
     draft = {b.spec.path: _reference(b, about.stamp) for b in new if b.is_part}
-    about = replace(about, parts=draft | dict(about.parts))
+    small = {b.spec.path: _reference(b, about.stamp) for b in new if not b.is_part}
+    about = replace(about, parts=draft | dict(about.parts), small=small)
     length = len(_about_bytes(about))
     spec = Spec(path=layout.ABOUT, dtype=BYTE, shape=(length,))
     image = images.image((spec, *(blob.spec for blob in new)))
@@ -122,7 +123,12 @@ def _finished(plan: _Plan, digests: Mapping[str, str]) -> About:
     for blob, place in plan.parts:
         path = blob.spec.path
         parts[path] = replace(parts[path], at=place, digest=digests[path])
-    return replace(plan.draft, parts=parts)
+    small = {
+        blob.spec.path: replace(plan.draft.small[blob.spec.path], at=place)
+        for blob, place in zip(plan.blobs, plan.image.places[1:], strict=True)
+        if not blob.is_part
+    }
+    return replace(plan.draft, parts=parts, small=small)
 
 
 def _rest(plan: _Plan, about: About) -> list[tuple[int, bytearray]]:

@@ -121,7 +121,7 @@ def _read(workers: Workers, source: Source, ref: PartRef, into: Array) -> list[F
 
 
 def _unpacked(path: str, ref: PartRef, stored: Array) -> Array:
-    from cfslurm.adapters.session_reading import unpack
+    from cfslurm.adapters.session_data import unpack
 
     try:
         return unpack(stored.data, ref.size_bytes, path)

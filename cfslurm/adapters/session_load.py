@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cfslurm.adapters.session_data import as_datum, is_expected, unpack
 from cfslurm.adapters.session_digest import digest_large
 from cfslurm.adapters.session_gather import Holders, Stretches, load_parts
 from cfslurm.adapters.session_io import open_for_reading
@@ -18,9 +20,9 @@ from cfslurm.adapters.session_secret import Key
 from cfslurm.adapters.session_source import DamageError, Source, open_source
 from cfslurm.core.session import layout, values
 from cfslurm.core.session.about import About, PartRef, read_about, strange
-from cfslurm.core.session.arrays import dtype_of
+from cfslurm.core.session.arrays import dtype_from_text, fits
 from cfslurm.core.session.content import Content
-from cfslurm.core.session.layout import Damage
+from cfslurm.core.session.layout import Damage, newer_error
 from cfslurm.core.session.log import Segment, read_segment
 from cfslurm.core.session.migrate import Tree, about_1, datasets_2
 from cfslurm.core.session.trailer import Trailer
@@ -63,7 +65,7 @@ def read_head(path: Path, key: Key | None = None) -> Head | Damage:
         with _opened(path, key) as source:
             about, rest = _verified_rest(source)
             if about is None:
-                about = about_1(_tree(source.trailer, rest, {}, {}))
+                about = about_1(_tree(source.trailer, rest))
             size = os.fstat(source.descriptor).st_size
             return Head(about=about, trailer=source.trailer, file_bytes=size)
     except DamageError as damage:
@@ -83,13 +85,11 @@ def read_generation(path: Path, key: Key | None = None) -> Loaded | Damage:
         with _opened(path, key) as source:
             about, rest = _verified_rest(source)
             if about is None:
-                tree = _tree(source.trailer, rest, {}, {})
+                tree = _tree(source.trailer, rest)
                 return _loaded(about_1(tree), datasets_2(tree), source.trailer)
             with contextlib.ExitStack() as stack:
                 parts = load_parts(about, Holders(source, path.parent, key, stack))
-            own = {p: r for p, r in about.parts.items() if r.where == source.trailer.id}
-            tree = _tree(source.trailer, rest, own, parts)
-            return _loaded(about, _with_others(tree, about, parts), source.trailer)
+            return _loaded(about, _datasets(about, rest, parts), source.trailer)
     except DamageError as damage:
         return Damage(str(damage))
 
@@ -139,13 +139,8 @@ def _read_about(source: Source) -> About:
         raise DamageError(f"its description is damaged ({error.message[:200]})") from error
 
 
-def _tree(
-    trailer: Trailer,
-    rest: list[tuple[int, bytearray]],
-    own: Mapping[str, PartRef],
-    parts: Mapping[str, Array],
-) -> Tree:
-    """What HDF5 says of the rest.
+def _tree(trailer: Trailer, rest: list[tuple[int, bytearray]]) -> Tree:
+    """What HDF5 says of a file of version 1; later ones are read without it.
 
     Raises:
         DamageError: HDF5 cannot read it, although its digest is right.
@@ -154,28 +149,44 @@ def _tree(
     from cfslurm.adapters.session_reading import HDF5_ERRORS, read_tree
 
     try:
-        return read_tree(Stretches(rest, trailer.payload_bytes), trailer.version, own, parts)
+        return read_tree(Stretches(rest, trailer.payload_bytes))
     except HDF5_ERRORS as error:
         raise DamageError(f"HDF5 cannot read it ({error})") from error
 
 
-def _with_others(tree: Tree, about: About, parts: Mapping[str, Array]) -> dict[str, Datum]:
-    """The datasets of the file, and those that lie in others."""
-    from cfslurm.adapters.session_reading import as_datum
-
-    found = dict(tree.datasets)
-    for path, ref in about.parts.items():
-        if ref.where == about.stamp.id:
-            continue
-        if path in found:
-            raise strange(f"{path[:100]!r} twice")
-        try:
-            array = parts[path].view(dtype_of(ref.dtype)).reshape(ref.shape)
-        except ValueError as error:
-            raise strange(f"a part {path[:100]!r} that does not fit its shape") from error
-        is_state = path.startswith(layout.STATE_PREFIX)
-        found[path] = as_datum(path, array, ref.kind, ref.tag) if is_state else array
+def _datasets(
+    about: About, rest: list[tuple[int, bytearray]], parts: Mapping[str, Array]
+) -> dict[str, Datum]:
+    """All datasets, from where the description says that they are."""
+    found: dict[str, Datum] = {}
+    for path, content in parts.items():
+        found[path] = _datum(path, about.parts[path], content)
+    starts = [start for start, _ in rest]
+    for path, ref in about.small.items():
+        start, stretch = rest[bisect.bisect_right(starts, ref.at) - 1]
+        raw = memoryview(stretch)[ref.at - start :][: ref.stored_bytes]
+        if len(raw) != ref.stored_bytes:
+            raise strange(f"a dataset {path[:100]!r} that lies elsewhere than it says")
+        content = unpack(raw, ref.size_bytes, path) if ref.is_packed else np.frombuffer(raw, "u1")
+        found[path] = _datum(path, ref, content.copy())
     return found
+
+
+def _datum(path: str, ref: PartRef, content: Array) -> Datum:
+    """A dataset as what it says it is."""
+    if not is_expected(path):
+        raise newer_error(f"it holds {path[:200]!r}")
+    try:
+        dtype = dtype_from_text(ref.dtype)
+        if not fits(dtype, ref.shape, len(content)):
+            raise ValueError(f"{len(content)} bytes are no {dtype} of {ref.shape}")
+        array = (
+            content.view(dtype).reshape(ref.shape) if len(content) else np.empty(ref.shape, dtype)
+        )
+    except ValueError as error:
+        raise strange(f"{path[:100]!r}, which does not fit its shape ({error})") from error
+    is_state = path.startswith(layout.STATE_PREFIX)
+    return as_datum(path, array, ref.kind, ref.tag) if is_state else array
 
 
 def _loaded(about: About, found: Mapping[str, Datum], trailer: Trailer) -> Loaded:

@@ -123,13 +123,13 @@ def poke(chance: random.Random, data: bytearray, low: int, high: int) -> None:
 def redescribed(chance: random.Random, payload: bytearray, trailer: Trailer) -> bytearray:
     """Another description: numbers, names and types of parts that are not what they were."""
     about = json.loads(payload[trailer.about_at :][: trailer.about_bytes])
-    holders = [about, *about["parts"].values()]
+    holders = [about, *about["parts"].values(), *about["small"].values()]
     for _ in range(chance.randrange(1, 4)):
         thing = chance.choice(holders)
         key = chance.choice(list(thing))
         thing[key] = chance.choice(
             (0, 1, -1, 2**63, 65536, "", "../../../etc/passwd", "g0001-000000000001.h5", "|O", "<f8",
-             "<U99999999", [], [2**40], [0], [1] * 33, None, True, {}, "sha256:" + "0" * 32, thing[key])
+             "<U99999999", '{"names":["x"],"formats":["|O"],"offsets":[0],"itemsize":8}', [], [2**40], [0], [1] * 33, None, True, {}, "sha256:" + "0" * 32, thing[key])
         )  # fmt: skip
     text = json.dumps(about).encode()[: trailer.about_bytes].ljust(trailer.about_bytes)
     payload[trailer.about_at : trailer.about_at + len(text)] = text
@@ -200,9 +200,9 @@ def sealed(payload: bytearray, trailer: Trailer) -> bytes:
         for part in sorted(parts, key=lambda part: part["at"]):
             rest += payload[end : part["at"]]
             end = part["at"] + part["stored"]
+        rest += payload[end:]
     except (ValueError, TypeError, KeyError, AttributeError):
-        rest, end = b"", 0
-    rest += payload[end:]
+        rest = bytes(payload)
     digest = digest_of(rest, trailer.kind)
     changed = replace(trailer, payload_bytes=len(payload), digest=digest)
     return bytes(payload) + write_trailer(changed)

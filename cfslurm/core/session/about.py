@@ -8,8 +8,8 @@ one that holds everything itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from cfslurm.core.documents import Json
 from cfslurm.core.session import layout
@@ -26,9 +26,9 @@ class PartRef:
     """A part: in which file, under which name and at which byte it lies, and what it is.
 
     Units: ``stored_bytes`` is its length in the file, ``size_bytes`` that of its content; they differ
-        where it ``is_packed`` (zlib). ``digest`` is of the content.
-    Shape: ``dtype`` is a tag as numpy writes it, ``<f4``; empty for structures, which are never
-        referred to from another file.
+        where it ``is_packed`` (zlib). ``digest`` is of the content; empty for a dataset that is no
+        part: it lies in this file, and the trailer's digest is over it.
+    Shape: ``dtype`` is a tag as numpy writes it, ``<f4``, or JSON for a structure.
     """
 
     where: GenerationId
@@ -61,11 +61,12 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a generation says of itself; ``parts`` by the name that they have in this generation."""
+    """What a generation says of itself: parts, and small datasets, by their names in this generation."""
 
     stamp: Stamp
     events: int
     parts: Mapping[str, PartRef] = field(default_factory=dict)
+    small: Mapping[str, PartRef] = field(default_factory=dict)
 
     @property
     def holders(self) -> frozenset[GenerationId]:
@@ -95,17 +96,20 @@ def about_document(about: About) -> dict[str, Json]:
         "saved_at": stamp.saved_at,
         "events": about.events,
         "parts": {path: _part_document(ref) for path, ref in about.parts.items()},
+        "small": {path: _place_document(ref) for path, ref in about.small.items()},
     }
 
 
 def _part_document(ref: PartRef) -> dict[str, Json]:
+    document: dict[str, Json] = {"file": ref.where.file_name, "name": ref.name}
+    return {**document, "digest": ref.digest, **_place_document(ref)}
+
+
+def _place_document(ref: PartRef) -> dict[str, Json]:
     document: dict[str, Json] = {
-        "file": ref.where.file_name,
-        "name": ref.name,
         "at": ref.at,
         "stored": ref.stored_bytes,
         "bytes": ref.size_bytes,
-        "digest": ref.digest,
         "dtype": ref.dtype,
         "shape": list(ref.shape),
     }
@@ -133,15 +137,19 @@ def read_about(document: Json, trailer: Trailer) -> About:
             "saved_at": str(saved_at),
             "events": int(events),
             "parts": dict(parts),
+            "small": dict(small),
         } if GenerationId(epoch, generation) == trailer.id and events >= 0:
             stamp = Stamp(
                 id=trailer.id, session=session, writer=writer, parent=parent, saved_at=saved_at
             )
             refs = {path: _read_part(path, part) for path, part in parts.items()}
+            here = {path: _read_small(path, one, trailer.id) for path, one in small.items()}
         case _:
             raise strange("a dataset about that does not fit its trailer")
-    _check_places(refs, trailer)
-    return About(stamp=stamp, events=events, parts=refs)
+    if refs.keys() & here.keys():
+        raise strange("a dataset twice")
+    _check_places([*refs.values(), *here.values()], trailer)
+    return About(stamp=stamp, events=events, parts=refs, small=here)
 
 
 def _read_part(path: str, document: Json) -> PartRef:
@@ -149,40 +157,50 @@ def _read_part(path: str, document: Json) -> PartRef:
         case {
             "file": str(file),
             "name": str(name),
+            "digest": str(digest),
+            "stored": int(stored),
+        } if stored > 0 and _DIGEST.fullmatch(digest):
+            where = layout.read_listing([file]).generations
+            if where:
+                small = _read_small(path, document, where[0])
+                return replace(small, name=name, digest=digest)
+    raise strange(f"a part {path[:100]!r} that is not described as one")
+
+
+def _read_small(path: str, document: Json, where: GenerationId) -> PartRef:
+    match document:
+        case {
             "at": int(at),
             "stored": int(stored),
             "bytes": int(size),
-            "digest": str(digest),
             "dtype": str(dtype),
             "shape": list(shape),
             **rest,
-        } if at >= 0 and stored > 0 and _DIGEST.fullmatch(digest):
-            where = layout.read_listing([file]).generations
+        } if at >= 0 and stored >= 0:
             lengths = tuple(n for n in shape if type(n) is int and n >= 0)
             kind, tag = rest.get("kind", ""), rest.get("tag", "")
             packed = rest.get("packed", False)
             fits = size == stored if packed is False else stored < size <= _MAX_RATIO * stored
-            if where and len(lengths) == len(shape) <= 33 and fits and isinstance(packed, bool):
+            if len(lengths) == len(shape) <= 33 and fits and isinstance(packed, bool):
                 return PartRef(
-                    where=where[0], name=name, at=at, stored_bytes=stored, size_bytes=size,
-                    digest=digest, dtype=dtype, shape=lengths, kind=str(kind), tag=str(tag),
-                    is_packed=packed,
+                    where=where, name=path, at=at, stored_bytes=stored, size_bytes=size, digest="",
+                    dtype=dtype, shape=lengths, kind=str(kind), tag=str(tag), is_packed=packed,
                 )  # fmt: skip
-    raise strange(f"a part {path[:100]!r} that is not described as one")
+    raise strange(f"a dataset {path[:100]!r} that is not described as one")
 
 
-def _check_places(refs: Mapping[str, PartRef], trailer: Trailer) -> None:
-    """The parts of this file lie in it, one behind the other."""
-    end = 0
-    for at, stored in sorted(
-        (r.at, r.stored_bytes) for r in refs.values() if r.where == trailer.id
-    ):
-        if at < end:
+def _check_places(refs: Iterable[PartRef], trailer: Trailer) -> None:
+    """No two datasets of a file overlap, and those of this file lie in it."""
+    ends: dict[GenerationId, int] = {}
+    for ref in sorted(refs, key=lambda ref: (ref.where, ref.at, ref.stored_bytes)):
+        if not ref.stored_bytes:
+            continue
+        if ref.at < ends.get(ref.where, 0):
             raise strange("parts that overlap")
-        end = at + stored
-    if end > trailer.payload_bytes:
+        ends[ref.where] = ref.at + ref.stored_bytes
+    if ends.get(trailer.id, 0) > trailer.payload_bytes:
         raise strange("a part that lies behind its end")
-    if any(ref.where > trailer.id for ref in refs.values()):
+    if any(where > trailer.id for where in ends):
         raise strange("a part in a later generation")
 
 

@@ -6,6 +6,7 @@ Imported only where an array is at hand, because numpy is slow to import.
 from __future__ import annotations
 
 import base64
+import json
 import re
 from typing import Any
 
@@ -20,6 +21,7 @@ _SIMPLE_TAG = re.compile(
     r"|[<>][mM]8(\[\d{0,9}[A-Za-z]{1,2}\])?"
 )
 MAX_RANK = 32
+_MAX_ITEM_BYTES = 2**31
 
 
 def objection(dtype: np.dtype[Any]) -> str | None:
@@ -93,12 +95,64 @@ def from_stored(stored: Array, tag: str | None) -> Array:
     if dtype.kind == "U" and stored.dtype == np.dtype(f"{_order(dtype)}u4"):
         shape, length = stored.shape[:-1], dtype.itemsize // 4
         if stored.shape[-1:] == (length,):
-            return _shaped(stored.tobytes(), dtype, shape)
+            return shaped(stored.tobytes(), dtype, shape)
     raise ValueError(f"an array of {stored.dtype} and {stored.shape} is no {tag}")
 
 
 def _order(dtype: np.dtype[Any]) -> str:
     return ">" if dtype.str.startswith(">") else "<"
+
+
+def dtype_text(dtype: np.dtype[Any]) -> str:
+    """A stored dtype as text: a tag, or JSON for a structure."""
+    return dtype.str if dtype.names is None else json.dumps(_described(dtype))
+
+
+def _described(dtype: np.dtype[Any]) -> Any:
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return [_described(base), list(shape)]
+    if dtype.names is None:
+        return dtype.str
+    fields = [dict(dtype.fields or {})[name] for name in dtype.names]
+    return {
+        "names": list(dtype.names),
+        "formats": [_described(field[0]) for field in fields],
+        "offsets": [field[1] for field in fields],
+        "itemsize": dtype.itemsize,
+    }
+
+
+def dtype_from_text(text: str) -> np.dtype[Any]:
+    """Undo `dtype_text`.
+
+    Raises:
+        ValueError: it is not one that a session keeps.
+    """
+    if not text.startswith("{"):
+        return dtype_of(text)
+    try:
+        dtype = _from_description(json.loads(text), 0)
+    except (TypeError, RecursionError, OverflowError, MemoryError) as error:
+        raise ValueError(f"no dtype of a session ({error})") from error
+    if objection(dtype) is not None:
+        raise ValueError("no dtype of a session")
+    return dtype
+
+
+def _from_description(tree: object, depth: int) -> np.dtype[Any]:
+    match tree:
+        case str(tag):
+            return dtype_of(tag)
+        case [inner, list(shape)] if depth < MAX_RANK and len(shape) <= MAX_RANK:
+            return np.dtype((_from_description(inner, depth + 1), tuple(shape)))
+        case {
+            "names": list(names), "formats": list(formats), "offsets": list(offsets),
+            "itemsize": int(size),
+        } if depth < MAX_RANK and 0 < size < _MAX_ITEM_BYTES:  # fmt: skip
+            made = [_from_description(one, depth + 1) for one in formats]
+            return np.dtype({"names": names, "formats": made, "offsets": offsets, "itemsize": size})
+    raise ValueError("no dtype of a session")
 
 
 def dtype_of(tag: str) -> np.dtype[Any]:
@@ -131,17 +185,22 @@ def from_inline(tree: object) -> Array:
     """
     match tree:
         case [str(tag), list(shape), str(text)] if all(type(n) is int and n >= 0 for n in shape):
-            return _shaped(base64.b64decode(text, validate=True), dtype_of(tag), tuple(shape))
+            return shaped(base64.b64decode(text, validate=True), dtype_of(tag), tuple(shape))
         case _:
             raise ValueError("an array is not written as dtype, shape and base64")
 
 
-def _shaped(raw: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    """An array of its own, writable; the bytes must be as many as the shape asks for."""
+def fits(dtype: np.dtype[Any], shape: tuple[int, ...], size: int) -> bool:
+    """True if an array has so many bytes."""
     count = 1
-    for size in shape:
-        count *= size
-    if count * dtype.itemsize != len(raw) or len(shape) > MAX_RANK:
+    for length in shape:
+        count *= length
+    return count * dtype.itemsize == size and len(shape) <= MAX_RANK
+
+
+def shaped(raw: bytes, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    """An array of its own, writable; the bytes must be as many as the shape asks for."""
+    if not fits(dtype, shape, len(raw)):
         raise ValueError(f"{len(raw)} bytes do not fill an array of {shape} and {dtype}")
     return np.ndarray(shape, dtype, buffer=bytearray(raw)) if raw else np.empty(shape, dtype)
 
@@ -170,7 +229,7 @@ def from_inline_scalar(tree: object) -> np.generic:
     """
     match tree:
         case [str(tag), str(text)]:
-            found: np.generic = _shaped(bytes.fromhex(text), dtype_of(tag), (1,))[0]
+            found: np.generic = shaped(bytes.fromhex(text), dtype_of(tag), (1,))[0]
             return found
         case _:
             raise ValueError("a numpy scalar is not written as dtype and hexadecimal bytes")

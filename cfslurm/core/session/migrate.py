@@ -21,9 +21,8 @@ NUMBERS_1 = ("epoch", "generation", "complete")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """What HDF5 says is in a file: datasets by path, and the root's attributes."""
+    """What HDF5 says is in a file of version 1: datasets by path, and the root's attributes."""
 
-    version: int
     datasets: Mapping[str, Datum]
     texts: Mapping[str, str]
     numbers: Mapping[str, int]
