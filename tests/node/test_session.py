@@ -583,7 +583,7 @@ def test_saves_of_every_kind_are_durable_when_they_return(
         log.clear()
         session["large"] = np.zeros(80 * 1024**2, np.uint8)
         session.checkpoint()
-        assert log == ["fdatasync file", *published]
+        assert log == published
         log.clear()
         session.once("a", lambda: 1)
         assert log == ["fdatasync file", "fsync folder", "fdatasync file"]
