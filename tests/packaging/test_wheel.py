@@ -186,8 +186,13 @@ def test_metadata_says_what_pyproject_says(built: Built, names: set[str]) -> Non
     required = metadata.get_all("Requires-Dist") or []
     assert len(required) == len(project["dependencies"]) + sum(map(len, extras.values()))
     assert {line for line in required if "extra ==" in line} == {
+        "agent-framework-core>=1.20; extra == 'agent-framework'",
+        "cryptography>=42; extra == 'encryption'",
         "highspy>=1.10; extra == 'highs'",
+        "langgraph-checkpoint>=4.1; extra == 'langgraph'",
+        "openai-agents>=0.20; extra == 'openai-agents'",
         "pyslurm; extra == 'pyslurm'",
+        "xxhash>=3.4; extra == 'fast'",
     }
     assert dict(points["console_scripts"]) == {"cfslurm": "cfslurm.cli.main:run"}
     assert tags["Tag"] == "py3-none-any"
