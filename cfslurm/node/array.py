@@ -169,7 +169,7 @@ def _run_item(
         task.outcome.tell(Event.START, item=item)
         began = task.clock.monotonic()
         ended = run_program(
-            program, around, task.interrupts, clock=task.clock, spare=not program.has_session,
+            program, around, task.interrupts, clock=task.clock, spare=program.session is None,
             limit_s=task.item_limit_s,
         )  # fmt: skip
         seconds = round(task.clock.monotonic() - began, 3)
@@ -199,7 +199,7 @@ def _item_limit_s(entry: ArrayEntry, job_key: str) -> int:
     A program with a session is left to Slurm's limit: it saves and goes on.
     """
     is_shared = entry.parts[job_key].pack > 1
-    return entry.time_limit_s if is_shared and not entry.program.has_session else 0
+    return entry.time_limit_s if is_shared and entry.program.session is None else 0
 
 
 def _had_its_time(task: _Task, seconds: float) -> bool:
@@ -209,7 +209,7 @@ def _had_its_time(task: _Task, seconds: float) -> bool:
     """
     return (
         task.interrupts.warned
-        and not task.program.has_session
+        and task.program.session is None
         and is_time_limit(seconds, limit_s=task.entry.time_limit_s)
     )
 

@@ -61,7 +61,7 @@ def run_component(
         sessions = {
             part.name: run / SESSIONS / f"{entry}.{replica}.{part.name}"
             for part in gang.components
-            if part.program.is_coordinated
+            if part.program.session is not None and part.program.session.is_coordinated
         }
         with free_port() as holder:
             cards = meet(

@@ -181,4 +181,4 @@ def _is_time_limit(ran_s: float, limit_s: int) -> bool:
 
 
 def _has_session(gang: GangEntry) -> bool:
-    return any(part.program.has_session for part in gang.components)
+    return any(part.program.session is not None for part in gang.components)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cfslurm.core.run.manifest import Manifest, Program, VariantPlace
+from cfslurm.core.run.manifest import Manifest, Program, ProgramSession, VariantPlace
 from cfslurm.core.run.names import SESSIONS
 from cfslurm.core.workflow.names import variable
 from cfslurm.errors import SetupError
@@ -78,8 +78,11 @@ def surroundings(program: Program, here: Here, *, entry: str, session: str) -> S
     }
     if program.variants:
         _add_model(variant_here(program, place), environment, placeholders)
-    if program.has_session:
-        _add_session(program, manifest, session, environment, placeholders)
+    if program.session is not None:
+        placeholders["session"] = session
+        folder = Path(manifest.run_dir) / SESSIONS / session
+        environment |= {"CFSLURM_SESSION": session, "CFSLURM_SESSION_DIR": str(folder)}
+        environment |= _session_variables(program.session)
     return Surroundings(
         environment={**environment, **program.environment}, placeholders=placeholders
     )
@@ -123,20 +126,18 @@ def _add_model(
     environment["CFSLURM_MODEL_REVISION"] = variant.revision
 
 
-def _add_session(
-    program: Program,
-    manifest: Manifest,
-    session: str,
-    environment: dict[str, str],
-    placeholders: dict[str, str],
-) -> None:
-    placeholders["session"] = session
-    environment |= {
-        "CFSLURM_SESSION": session,
-        "CFSLURM_SESSION_DIR": str(Path(manifest.run_dir) / SESSIONS / session),
-        "CFSLURM_SESSION_INTERVAL": str(program.checkpoint_s),
-        "CFSLURM_SESSION_KEEP": str(program.keep),
+def _session_variables(session: ProgramSession) -> dict[str, str]:
+    """What the workflow says of a session; what it leaves open stays as the job inherited it."""
+    told = {
+        "INTERVAL": session.checkpoint_s,
+        "KEEP": session.keep,
+        "KEEP_HOURLY": session.keep_hourly,
+        "KEEP_DAILY": session.keep_daily,
+        "COMPRESSION": session.compression,
+        "GROUP": session.group,
+        "KEY_FILE": session.key_file,
     }
+    return {f"CFSLURM_SESSION_{name}": str(v) for name, v in told.items() if v is not None}
 
 
 def with_item(base: Surroundings, *, index: int, fields: Mapping[str, str]) -> Surroundings:

@@ -167,7 +167,14 @@ _TASKS = st.builds(
     ),
     time=st.sampled_from(["90s", "1d", "02:00:00"]),
     retries=st.integers(0, 100),
-    session=st.none() | st.builds(SessionSpec, keep=st.integers(1, 9)),
+    session=st.none()
+    | st.builds(
+        SessionSpec,
+        keep=st.integers(1, 9),
+        keep_daily=st.none() | st.integers(0, 9),
+        compression=st.sampled_from([None, "zip", "none"]),
+        key_file=st.none() | st.just("~/a.key"),
+    ),
     env=st.dictionaries(
         st.from_regex(r"[A-Z]{1,4}", fullmatch=True),
         st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=9),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cfslurm.core.documents import to_json
-from cfslurm.core.run.manifest import ArrayEntry, ArrayPart, Manifest, Program
+from cfslurm.core.run.manifest import ArrayEntry, ArrayPart, Manifest, Program, ProgramSession
 from cfslurm.core.run.outcomes import read_lines
 
 
@@ -79,8 +79,7 @@ def make_array_run(
         environment={},
         workdir=str(folder),
         variants={},
-        checkpoint_s=checkpoint_s,
-        keep=3,
+        session=ProgramSession(checkpoint_s=checkpoint_s, keep=3) if checkpoint_s else None,
     )
     entry = ArrayEntry(
         program=program,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cfslurm.adapters.environment import Environment
-from cfslurm.core.run.manifest import Manifest, Program, VariantPlace
+from cfslurm.core.run.manifest import Manifest, Program, ProgramSession, VariantPlace
 from cfslurm.node.place import find_place
 from cfslurm.node.surroundings import Here, surroundings
 
@@ -65,7 +65,8 @@ def _program_environment(inherited: Mapping[str, str], folder: Path) -> dict[str
         path=str(model), tensor_parallel_size=1, max_model_len=4096,
     )  # fmt: skip
     program = Program(
-        command=("true",), environment={}, workdir="/", variants={"a": place}, checkpoint_s=60, keep=2
+        command=("true",), environment={}, workdir="/", variants={"a": place},
+        session=ProgramSession(checkpoint_s=60, keep=2),
     )  # fmt: skip
     found = surroundings(
         program,
@@ -109,3 +110,37 @@ def test_program_finds_the_same_with_and_without_the_plugin(tmp_path: Path) -> N
     beside = _program_environment({**JOB, **plugin}, tmp_path)
     assert beside == {**plain, "CFSLURM_SPANK": "0.1.0"}
     assert set(plugin) - {"CFSLURM_OPT_RUN", "CFSLURM_SPANK"} <= set(plain)
+
+
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        (None, {"KEY_FILE": "/mine"}),
+        (
+            ProgramSession(checkpoint_s=60, keep=2),
+            {"INTERVAL": "60", "KEEP": "2", "KEY_FILE": "/mine"},
+        ),
+        (
+            ProgramSession(
+                checkpoint_s=60, keep=2, keep_hourly=0, keep_daily=7, compression="zip",
+                group="lab", key_file="~/k",
+            ),
+            {
+                "INTERVAL": "60", "KEEP": "2", "KEEP_HOURLY": "0", "KEEP_DAILY": "7",
+                "COMPRESSION": "zip", "GROUP": "lab", "KEY_FILE": "~/k",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_workflow_says_of_a_session_comes_first_then_the_environment(
+    session: ProgramSession | None, expected: dict[str, str], tmp_path: Path
+) -> None:
+    inherited = {**JOB, "CFSLURM_SESSION_KEY_FILE": "/mine"}
+    program = Program(command=("a",), environment={}, workdir="/", variants={}, session=session)
+    place = find_place(_environment(inherited), MANIFEST)
+    here = Here(manifest=MANIFEST, place=place, temporary=tmp_path, inherited=inherited)
+    found = surroundings(program, here, entry="t", session="t.0").environment
+    prefix = "CFSLURM_SESSION_"
+    told = {name.removeprefix(prefix): v for name, v in found.items() if name.startswith(prefix)}
+    told.pop("DIR", None)
+    assert told == expected

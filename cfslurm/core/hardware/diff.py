@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 
 from cfslurm.core.documents import Json, to_json
@@ -114,6 +114,13 @@ def _section(section: str, old: object, new: object) -> Iterator[_Found]:
 def _fields(what: str, name: str, old: object, new: object, *, of: str) -> Iterator[_Found]:
     if isinstance(old, Node) and isinstance(new, Node):
         yield from _state(old, new)
+        if (old.probe is None) != (new.probe is None):  # one line, not one for each of its facts
+            yield _Found(
+                kind=Kind.USE, what=what, name=name, field="probe",
+                old=None if old.probe is None else "told",
+                new=None if new.probe is None else "told",
+            )  # fmt: skip
+            old, new = replace(old, probe=None), replace(new, probe=None)
     before, after = dict(_leaves(old)), dict(_leaves(new))
     for path in sorted(before.keys() | after.keys()):
         was, now = before.get(path), after.get(path)

@@ -82,8 +82,24 @@ def usual_engine(variant: Variant) -> str:
 
 
 def size_rows(variants: Sequence[Variant], question: Question) -> tuple[SizeRow, ...]:
-    """One row for a variant and a tensor parallel size; sizes grow until the variant fits."""
+    """One row for a variant and a tensor parallel size; sizes grow until the variant fits.
+
+    Raises:
+        UserInputError: none of the engines stores keys and values so.
+    """
+    asked, known = question.serving.kv_cache_dtype, _kv_cache_dtypes(question)
+    if asked not in known:
+        raise UserInputError(
+            f"there is no KV cache in {asked[:40]!r}", remedy=f"Write one of {', '.join(known)}."
+        )
     return tuple(row for variant in variants for row in _rows(variant, question))
+
+
+def _kv_cache_dtypes(question: Question) -> tuple[str, ...]:
+    """What the engine that is asked about stores keys and values in; all that any does if none is."""
+    asked = question.engine
+    engines = [question.engines[asked]] if asked else question.engines.values()
+    return tuple(dict.fromkeys(("auto", *(n for e in engines for n in e.kv_cache_dtypes))))
 
 
 def _rows(variant: Variant, question: Question) -> Iterator[SizeRow]:

@@ -8,9 +8,9 @@ from posixpath import join
 
 from cfslurm.core.models.variants import Variant
 from cfslurm.core.planner.plan import Choice, Plan
-from cfslurm.core.run.manifest import Program, VariantPlace
+from cfslurm.core.run.manifest import Program, ProgramSession, VariantPlace
 from cfslurm.core.slurm.units import duration_s
-from cfslurm.core.workflow.model import Component, Task
+from cfslurm.core.workflow.model import Component, SessionSpec, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +41,28 @@ def variants_by_class(
 
 
 def _program(part: Task | Component, plan: Plan) -> Program:
-    session = part.session
     return Program(
         command=part.command,
         environment=dict(part.env),
         workdir=join(plan.workdir, part.workdir) if part.workdir else plan.workdir,
         variants={},
-        checkpoint_s=duration_s(session.checkpoint) if session else 0,
-        keep=session.keep if session else 0,
-        is_coordinated=session.coordinated if session else False,
+        session=_session(part.session, plan.workdir) if part.session else None,
+    )
+
+
+def _session(session: SessionSpec, workdir: str) -> ProgramSession:
+    key_file = session.key_file
+    if key_file is not None and not key_file.startswith("~"):
+        key_file = join(workdir, key_file)
+    return ProgramSession(
+        checkpoint_s=duration_s(session.checkpoint),
+        keep=session.keep,
+        keep_hourly=session.keep_hourly,
+        keep_daily=session.keep_daily,
+        is_coordinated=session.coordinated,
+        compression=session.compression,
+        group=session.group,
+        key_file=key_file,
     )
 
 

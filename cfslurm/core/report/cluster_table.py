@@ -159,10 +159,12 @@ def _notes(graph: HardwareGraph) -> list[str]:
             notes.append("* from the site's config")
         if Source.TABLE in sources:
             notes.append(
-                "Some GPU memory is from the built-in table: no node of that kind was probed"
+                "Some GPU memory is from the built-in table: no node of that kind has told its GPUs"
             )
     elif Source.SITE in sources:
-        notes.append("* from the site's config; the rest from the built-in table, no probe has run")
+        notes.append(
+            "* from the site's config; the rest from the built-in table: no node has told its GPUs"
+        )
     elif Source.TABLE in sources:
-        notes.append("GPU memory is from the built-in table: no probe has run")
+        notes.append("GPU memory is from the built-in table: no node has told its GPUs")
     return [*notes, *(f"? {warning}" for warning in graph.warnings)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from cfslurm.core.documents import Json
 from cfslurm.core.hardware.diff import Change, Kind
@@ -14,6 +15,8 @@ _TITLES = {
     Kind.STATE: "Nodes and partitions that open or close",
     Kind.USE: "Use",
 }
+# Seconds since the epoch; what else ends in ``_s`` is a duration.
+_MOMENTS = frozenset({"boot_time", "boot_time_s", "start_time", "end_time", "reason_time"})
 
 
 def diff_text(changes: Sequence[Change]) -> str:
@@ -50,9 +53,19 @@ def _value(value: Json, field: str) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float) and field.endswith("_mib"):
         return human_bytes(value * MIB)
+    if isinstance(value, int | float) and field.rpartition(".")[2] in _MOMENTS:
+        return _moment(value)
     if isinstance(value, int | float) and field.endswith("_s"):
         return human_seconds(value)
     return str(value) or "none"
+
+
+def _moment(seconds: float) -> str:
+    """UTC in ISO 8601; the number itself where no calendar has it."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
 
 
 def _summary(changes: Sequence[Change]) -> str:

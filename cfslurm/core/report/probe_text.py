@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cfslurm.core.hardware.probe import NodeProbe, NotKnown, known
 from cfslurm.core.hardware.probe_targets import GpuAsk, LeftOut, ProbeTarget
+from cfslurm.core.slurm.hostlist import fold
 
 
 def asks_text(targets: Sequence[ProbeTarget], left_out: Sequence[LeftOut], ask: GpuAsk) -> str:
@@ -39,6 +40,15 @@ def fencing_text(probes: Sequence[NodeProbe]) -> str:
                 "them here, and `--gpus none` is enough."
             )
     return ""
+
+
+def remedy_text(probes: Sequence[NodeProbe]) -> str:
+    """What to do about GPUs that no node could tell of, each advice once with its nodes; "" for none."""
+    advice: dict[str, list[str]] = {}
+    for probe in probes:
+        if isinstance(probe.gpu, NotKnown) and probe.gpu.remedy:
+            advice.setdefault(probe.gpu.remedy, []).append(probe.node)
+    return "\n".join(f"  try, {fold(nodes)}: {remedy}" for remedy, nodes in advice.items())
 
 
 def probe_text(probe: NodeProbe) -> str:

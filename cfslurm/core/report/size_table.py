@@ -23,16 +23,25 @@ def size_text(rows: Sequence[SizeRow]) -> str:
         "LONGEST", "AT ONCE",
     )  # fmt: skip
     parts = [table(header, [_cells(row) for row in rows])]
-    reasons = dict.fromkeys(
-        f"! {printable(row.variant)} on {_gpus(row.fit)}: {printable(row.fit.reason)}"
-        for row in rows
-        if row.fit.reason
-    )
     notes = dict.fromkeys(
         f"  {printable(row.variant)}: {printable(note)}" for row in rows for note in row.notes
     )
-    parts += [*reasons, *notes]
+    parts += [*_reasons(rows), *notes]
     return "\n".join(parts)
+
+
+def _reasons(rows: Sequence[SizeRow]) -> Iterable[str]:
+    """Why rows do not fit; of a variant that is too large on any number of GPUs, on the most of them."""
+    fitting = {row.variant for row in rows if not row.fit.reason}
+    told: dict[tuple[str, str], str] = {}
+    for row in rows:
+        is_size = row.fit.need_bytes > row.fit.limit_bytes and "too much" in row.fit.reason
+        if row.fit.reason and not (is_size and row.variant in fitting):
+            reason = "size" if is_size else row.fit.reason
+            told[row.variant, reason] = printable(
+                f"! {row.variant} on {_gpus(row.fit)}: {row.fit.reason}"
+            )
+    return told.values()
 
 
 def _cells(row: SizeRow) -> tuple[str, ...]:
@@ -67,9 +76,7 @@ def _sum(terms: Iterable[Term], names: frozenset[str]) -> int:
 
 def nothing_text(repo: str, rejected: Sequence[RejectedVariant]) -> str:
     """That there is nothing to be sized, and why what was found is not."""
-    reasons = [
-        f"! {printable(r.repo_id)} {r.quantization}: {printable(r.reason)}" for r in rejected
-    ]
+    reasons = [printable(f"! {r.repo_id} {r.quantization}: {r.reason}") for r in rejected]
     return "\n".join([f"no variant of {printable(repo)} to be sized", *reasons])
 
 

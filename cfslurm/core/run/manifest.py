@@ -32,26 +32,32 @@ class VariantPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramSession:
+    """How a program's session is saved; None leaves a matter to the environment of the job."""
+
+    checkpoint_s: int
+    keep: int
+    keep_hourly: int | None = None
+    keep_daily: int | None = None
+    is_coordinated: bool = False
+    compression: str | None = None
+    group: str | None = None
+    key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A command and its surroundings.
 
     ``variants`` maps a node class to the variant that its nodes use; empty without a model.
-
-    Units: ``checkpoint_s`` is 0 without a session.
+    ``session`` is None for a program that keeps no state.
     """
 
     command: tuple[str, ...]
     environment: Mapping[str, str]
     workdir: str
     variants: Mapping[str, VariantPlace]
-    checkpoint_s: int = 0
-    keep: int = 0
-    is_coordinated: bool = False
-
-    @property
-    def has_session(self) -> bool:
-        """True if the program keeps its state."""
-        return self.checkpoint_s > 0
+    session: ProgramSession | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +190,15 @@ def _manifest(data: Any) -> Manifest:
 
 
 def _program(data: Any) -> Program:
-    variants = _variants(data["variants"])
-    return Program(**{**data, "command": tuple(data["command"]), "variants": variants})
+    told = data["session"]
+    return Program(
+        **{
+            **data,
+            "command": tuple(data["command"]),
+            "variants": _variants(data["variants"]),
+            "session": None if told is None else ProgramSession(**told),
+        }
+    )
 
 
 def _part(data: Any) -> ArrayPart:

@@ -13,6 +13,11 @@ from cfslurm.core.workflow.names import nearest
 from cfslurm.errors import Problem
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_GROUP_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}")
+# A path; 64 hexadecimal digits would be a key that somebody has put into the workflow itself.
+_KEY_FILE = re.compile(r"(?![0-9a-fA-F]{64}\Z)[^\0\n]{1,4096}")
+_SPANS = {"keep_hourly": "hours", "keep_daily": "days"}
+_LONGEST = 10_000
 # Characters that only a shell would read; in an argument list they stay letters.
 _SHELL = re.compile(r"[|;&<>`]|\$\(")
 
@@ -95,6 +100,26 @@ def _check_session(path: str, session: SessionSpec) -> Iterator[Problem]:
             path=f"{path}.keep",
             message=f"keep is {session.keep}",
             remedy="Give the number of generations to keep, from 1 to 1000.",
+        )
+    for key in ("keep_hourly", "keep_daily"):
+        count = getattr(session, key)
+        if count is not None and not 0 <= count <= _LONGEST:
+            yield Problem(
+                path=f"{path}.{key}",
+                message=f"{key} is {count}",
+                remedy=f"Give the number of {_SPANS[key]} to go back, from 0 to {_LONGEST}.",
+            )
+    if session.group is not None and not _GROUP_NAME.fullmatch(session.group):
+        yield Problem(
+            path=f"{path}.group",
+            message=f"{session.group[:60]!r} cannot be the name of a group",
+            remedy="Take one of those that `id -Gn` prints.",
+        )
+    if session.key_file is not None and not _KEY_FILE.fullmatch(session.key_file):
+        yield Problem(
+            path=f"{path}.key_file",
+            message="this is no path of a file",  # not shown: it may be the key itself
+            remedy="Name the file that holds the key, as ~/.config/coder.key; the key stays there.",
         )
 
 

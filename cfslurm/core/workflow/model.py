@@ -129,15 +129,22 @@ class Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSpec:
-    """State that survives: how often it is saved, and how many generations are kept.
+    """State that survives: how often it is saved, which generations are kept, how they are written.
 
     The ``coordinated`` sessions of a gang go back together, to the newest round that all have saved.
+    ``key_file`` names the file with the key, never the key. None leaves a matter to the variables
+    of the environment.
     """
 
     __pydantic_config__ = STRICT
     checkpoint: str = "5m"
     keep: int = 3
+    keep_hourly: int | None = None
+    keep_daily: int | None = None
     coordinated: bool = False
+    compression: Literal["zip", "none"] | None = None
+    group: str | None = None
+    key_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
