@@ -8,6 +8,9 @@ from pathlib import Path
 
 from cfslurm.core.documents import Json, to_json
 
+# A harvest of 10,000 nodes has 15 MB.
+LARGEST_JSON_BYTES = 256 * 1024**2
+
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old one or the new one, also after a crash.
@@ -70,8 +73,17 @@ def read_json(path: Path) -> Json:
     """The data of a JSON file.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or larger than any document of cfslurm.
         OSError: it cannot be read.
     """
-    data: Json = json.loads(path.read_text(encoding="utf-8"))
+    with path.open("rb") as file:
+        text = file.read(LARGEST_JSON_BYTES + 1)
+    if len(text) > LARGEST_JSON_BYTES:
+        raise ValueError(f"it has more than {LARGEST_JSON_BYTES} bytes")
+    try:
+        data: Json = json.loads(text.decode())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     return data

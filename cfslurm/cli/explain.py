@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cfslurm.cli.common import age, context_of, json_option, say
+from cfslurm.cli.common import (
+    age,
+    context_of,
+    fresh_option,
+    freshness_of,
+    json_option,
+    say,
+)
 from cfslurm.errors import UserInputError
 
 if TYPE_CHECKING:
@@ -29,10 +36,18 @@ if TYPE_CHECKING:
 @click.option(
     "--node-class", default="", help="Only what is said of node classes with this in their name."
 )
+@fresh_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, *, target: str, group: str, variant: str, node_class: str, as_json: bool
+    ctx: click.Context,
+    *,
+    target: str,
+    group: str,
+    variant: str,
+    node_class: str,
+    asked: str | None,
+    as_json: bool,
 ) -> int | None:
     """Say why a plan is as it is (FILE or RUN, and GROUP in it), or why a JOB waits.
 
@@ -47,7 +62,7 @@ def command(
     if target.replace("_", "").replace("+", "").isdigit():
         sentences = _sentences_of_job(target, context)
     if not sentences:
-        plan, read = _plan_of(target, context)
+        plan, read = _plan_of(target, context, asked)
         sentences = explain_plan(plan, group=group, variant=variant, node_class=node_class)
     if as_json:
         print_json("cfslurm.explain/1", age=read, sentences=sentences)
@@ -58,7 +73,7 @@ def command(
     return None if sentences else 1
 
 
-def _plan_of(target: str, context: Context) -> tuple[Plan, Age | None]:
+def _plan_of(target: str, context: Context, asked: str | None) -> tuple[Plan, Age | None]:
     """The plan of a file, made now, with the age of the cluster; or that of a run, as it was made."""
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.adapters.validated import validate_json
@@ -69,8 +84,14 @@ def _plan_of(target: str, context: Context) -> tuple[Plan, Age | None]:
 
     if Path(target).is_file():
         loaded = load(Path(target), context)
-        planned = make(loaded, context, say=say, freshness=Freshness.FREE_NOW)
+        freshness = freshness_of(asked, Freshness.FREE_NOW)
+        planned = make(loaded, context, say=say, freshness=freshness)
         return planned.plan, age(planned.graph, context)
+    if asked:
+        raise UserInputError(
+            f"{target} has its plan already: no cluster is read for it",
+            remedy="--fresh belongs to a workflow FILE; leave it out.",
+        )
     store = open_run(context.runs, target, context.environment)
     return validate_json(Plan, store.read_json(PLAN), f"{store.path}/{PLAN}"), None
 

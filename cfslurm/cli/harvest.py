@@ -26,7 +26,10 @@ _RECORDED = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--hardware hardware.json)   ·   cfslurm harvest --diff hardware.json   ·   "
     "cfslurm harvest --diff june.json --against july.json   ·   cfslurm harvest --probe -o hardware.json",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write into this file.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write into this file.",
+)  # fmt: skip
 @click.option(
     "--diff", "old", type=_RECORDED, metavar="OLD",
     help="Say what has changed since this harvest. Exits with 1 if something else than use has.",
@@ -93,10 +96,10 @@ def _recorded(path: Path) -> HardwareGraph:
 
 
 def _write(graph: HardwareGraph, path: Path) -> None:
-    from cfslurm.adapters.files import lines_text, write_atomic
-    from cfslurm.cli.output import note
+    from cfslurm.adapters.files import lines_text
+    from cfslurm.cli.output import note, write_output
 
-    write_atomic(path, lines_text(graph).encode())
+    write_output(path, lines_text(graph))
     note(f"wrote {path}: {len(graph.nodes)} nodes of {graph.controller.cluster}")
 
 
@@ -125,5 +128,5 @@ def _report(
     else:
         click.echo(f"old: {ages[0].text}\nnew: {ages[1].text}\n{diff_text(shown)}")
         if len(found) > len(shown):
-            click.echo(f"{len(found) - len(shown)} of use are not told; --with-use tells them.")
+            click.echo(f"Not shown: {len(found) - len(shown)} of use (--with-use).")
     return 1 if matters(found) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 
 from cfslurm import __version__
 from cfslurm.core.documents import to_json
+from cfslurm.errors import UserInputError
 
 
 def print_json(schema: str, *, warnings: Sequence[str] = (), **data: object) -> None:
@@ -28,6 +30,22 @@ def print_json(schema: str, *, warnings: Sequence[str] = (), **data: object) -> 
 def note(text: str) -> None:
     """Tell the user something that is not the answer."""
     click.echo(text, err=True)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write what was asked for with ``-o``, whole or not at all.
+
+    Raises:
+        UserInputError: it cannot be written there.
+    """
+    from cfslurm.adapters.files import write_atomic
+
+    try:
+        write_atomic(path, text.encode())
+    except OSError as error:
+        raise UserInputError(
+            f"{path} cannot be written: {error.strerror}", remedy="Name another file."
+        ) from error
 
 
 def print_pairs(pairs: Mapping[str, object]) -> None:

@@ -56,8 +56,8 @@ def command(
     Prints what was chosen and what was not, with the reasons. Submits nothing. What is free is always
     asked anew; settings and limits may be as old as the site allows.
     """
-    from cfslurm.adapters.files import json_text, write_atomic
-    from cfslurm.cli.output import note, print_json
+    from cfslurm.adapters.files import json_text
+    from cfslurm.cli.output import note, print_json, write_output
     from cfslurm.core.hardware.parts import Freshness
     from cfslurm.core.report.plan_table import Detail, plan_text
     from cfslurm.wiring.planning import load, make
@@ -69,10 +69,10 @@ def command(
     )  # fmt: skip
     read = age(planned.graph, context, file=hardware)
     if output is not None:
-        write_atomic(output, json_text(planned.plan).encode())
+        write_output(output, json_text(planned.plan))
         note(f"wrote {output}; `cfslurm submit {output}` submits exactly this")
     if save_catalog is not None and planned.catalog is not None:
-        write_atomic(save_catalog, json_text(planned.catalog).encode())
+        write_output(save_catalog, json_text(planned.catalog))
         note(f"wrote {save_catalog}")
     if as_json:
         print_json("cfslurm.planned/1", age=read, plan=planned.plan)

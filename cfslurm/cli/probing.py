@@ -109,7 +109,7 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
     """
     from cfslurm.cli.output import note
     from cfslurm.core.hardware.probe import NotKnown
-    from cfslurm.core.report.probe_text import fencing_text, probe_text
+    from cfslurm.core.report.probe_text import fencing_text, probe_text, remedy_text
     from cfslurm.core.report.tables import printable
     from cfslurm.core.slurm.units import duration_s
     from cfslurm.stages.probe import Patience
@@ -134,8 +134,9 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
         else:
             note(printable(probe_text(one.probe)))
     answers = [one.probe for one in told if not isinstance(one.probe, NotKnown)]
-    if hint := fencing_text(answers):
-        note(printable(hint))
+    for hint in (remedy_text(answers), fencing_text(answers)):
+        if hint:
+            note(printable(hint))
     if told and not answers:
         raise SlurmError(
             "no node has answered", remedy="The lines above say why, for each of them."

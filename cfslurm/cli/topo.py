@@ -138,8 +138,7 @@ def _by_suffix(output: Path | None) -> str:
 
 
 def _print(seen: View, picture: str | None, output: Path | None = None) -> None:
-    from cfslurm.adapters.files import write_atomic
-    from cfslurm.cli.output import note
+    from cfslurm.cli.output import note, write_output
     from cfslurm.core.report.topology_graphs import topology_dot, topology_mermaid
     from cfslurm.core.report.topology_html import topology_html
     from cfslurm.core.report.topology_svg import topology_svg
@@ -158,12 +157,7 @@ def _print(seen: View, picture: str | None, output: Path | None = None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
-        write_atomic(output, text.encode())
-    except OSError as error:
-        raise UserInputError(
-            f"{output} cannot be written: {error.strerror}", remedy="Name another file with -o."
-        ) from error
+    write_output(output, text)
     note(f"wrote {output}")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from cfslurm.adapters.local_model import read_folder
 from cfslurm.core.hardware.gpus import GpuFacts, Source
+from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.models.candidates import candidates
 from cfslurm.core.models.discover import read_base
 from cfslurm.core.models.engines import Engine
@@ -75,10 +77,11 @@ def variants_on_hub(
     return entry.variants, entry.rejected
 
 
-def gpu_named(name: str, context: Context) -> GpuFacts:
+def gpu_named(name: str, context: Context) -> tuple[GpuFacts, HardwareGraph | None]:
     """A card of the catalogue by one of its names; else that of a node class or GPU type of the cluster.
 
     A name that is neither is taken for the card that it is a part of, which the note of the card says.
+    The cluster comes with a card that it has told of, and with no other.
 
     Raises:
         UserInputError: nothing goes by that name, as far as the cluster can be asked.
@@ -91,16 +94,17 @@ def gpu_named(name: str, context: Context) -> GpuFacts:
     catalogue = read_catalogue(shipped_text("core/hardware/gpus.csv"))
     found = identify(name, (), catalogue)
     if cards_named(name, catalogue) and name not in context.site.gpu_types:
-        return found
+        return found, None
     try:
-        classes = node_classes(context.harvest(Freshness.LIMITS))
+        graph = context.harvest(Freshness.LIMITS)
     except SlurmError:  # no cluster here: the catalogue is all there is
-        classes = ()
+        graph = None
+    classes = node_classes(graph) if graph else ()
     for node_class in classes:
         if name in {node_class.name, node_class.gpu_type} and node_class.facts is not None:
-            return node_class.facts
+            return node_class.facts, graph
     if found.source is not Source.UNKNOWN:
-        return found
+        return found, None
     known = [*catalogue.cards, *(c.name for c in classes if c.gpu_count)]
     near = difflib.get_close_matches(name, known, n=3)
     raise UserInputError(
@@ -114,13 +118,18 @@ def engine_named(name: str, version: str, context: Context) -> dict[str, Engine]
     """The engines of this site; one of them in another version if one is named.
 
     Raises:
-        UserInputError: there is no such engine.
+        UserInputError: there is no such engine, or what is named is no version.
     """
     engines = dict(context.engines())
     if name and name not in engines:
         raise UserInputError(
             f"there is no engine {name[:60]!r}",
             remedy=f"Write one of {', '.join(sorted(engines))}.",
+        )
+    if version and not re.fullmatch(r"[bv]?\d{1,9}(\.\w{1,20}){0,5}", version, re.ASCII):
+        raise UserInputError(
+            f"{version[:60]!r} is no version of an engine",
+            remedy="Write 0.11.2, or b6000 for llama.cpp.",
         )
     if version:
         chosen = name or "vllm"

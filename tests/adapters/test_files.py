@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfslurm.adapters.files import json_text, lines_text, write_atomic
+from cfslurm.adapters.files import json_text, lines_text, read_json, write_atomic
 from cfslurm.core.documents import to_json
 from tests.builders import lab
 
@@ -58,6 +59,27 @@ def test_one_line_for_each_node() -> None:
     lines = [line for line in text.splitlines() if line.startswith('  {"name": "r')]
     assert [json.loads(line.rstrip(","))["name"] for line in lines] == ["r1", "r2"]
     assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "it is no JSON"),
+        (b'{"a": ', "it is no JSON"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b"[1, 2, 3, 4, 5]", "more than 8 bytes"),
+        (b'"\xff"', "utf-8"),
+    ],
+)
+def test_what_is_no_document_is_refused_in_a_sentence(
+    text: bytes, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(text)
+    if "bytes" in why:
+        monkeypatch.setattr("cfslurm.adapters.files.LARGEST_JSON_BYTES", 8)
+    with pytest.raises(ValueError, match=why):
+        read_json(path)
 
 
 def test_a_device_or_a_pipe_stays_what_it_is(tmp_path: Path) -> None:

@@ -78,6 +78,11 @@ def test_a_folder_is_written_once_and_again_only_by_force(
     assert main(words) == 0
     first = _written(folder)
     assert main(words) == 0  # the same again is no change
+    dated = folder / "gres.conf"
+    dated.write_text("# gres.conf: made yesterday\n" + dated.read_text().partition("\n")[2])
+    assert main(words) == 0  # and stays as it is where only its first line is of another day
+    assert dated.read_text().startswith("# gres.conf: made yesterday\n")
+    dated.write_text(first["gres.conf"])
     (folder / "nodes.conf").write_text("NodeName=mine\n")
     assert main([*words, "--autodetect"]) == 2
     assert "gres.conf, " not in capsys.readouterr().out

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cfslurm.cli.common import context_of, json_option, say
+from cfslurm.cli.common import age, context_of, json_option, say
 from cfslurm.cli.models.options import fresh_option
 from cfslurm.errors import ANSWER_IS_NO
 
 if TYPE_CHECKING:
     from cfslurm.core.models.serving import Serving
+    from cfslurm.core.models.sizing import SizeRow
     from cfslurm.wiring import Context
     from cfslurm.wiring.sizing import Found
 
@@ -91,27 +93,35 @@ def command(
     many sequences of such a context go onto the GPUs. Exits with 1 if nothing fits.
     """
     from cfslurm.cli.output import note, print_json
-    from cfslurm.core.models.fit import Verdict
     from cfslurm.core.models.sizing import Question, size_rows
     from cfslurm.core.report.size_table import explain_text, nothing_text, size_text
     from cfslurm.wiring.sizing import engine_named, gpu_named
 
     context = context_of(ctx)
     engines = engine_named(engine, engine_version, context)
-    facts = gpu_named(gpu, context)
+    facts, graph = gpu_named(gpu, context)
+    read = age(graph, context) if graph else None
     serving = _serving(asked)
     variants, rejected = _found(repo, catalog, context, lists_live_s)
     chosen = [variant for variant in variants if only.lower() in variant.id.lower()]
     rows = size_rows(chosen, Question(gpu=facts, engines=engines, serving=serving, engine=engine))
     if as_json:
-        print_json("cfslurm.models_size/1", gpu=facts, rows=rows, rejected=rejected)
-    elif not rows:
+        print_json("cfslurm.models_size/1", age=read, gpu=facts, rows=rows, rejected=rejected)
+        return None if _fits(rows) else ANSWER_IS_NO
+    if read is not None:
+        note(read.text)
+    if not rows:
         click.echo(nothing_text(repo, rejected))
     else:
         click.echo(explain_text(rows) if explain else size_text(rows))
         note(f"{facts.product}: {facts.memory_mib} MiB by the driver{_remark(facts.note)}")
-    fits = any(row.fit.verdict is not Verdict.NO for row in rows)
-    return None if fits else ANSWER_IS_NO
+    return None if _fits(rows) else ANSWER_IS_NO
+
+
+def _fits(rows: Sequence[SizeRow]) -> bool:
+    from cfslurm.core.models.fit import Verdict
+
+    return any(row.fit.verdict is not Verdict.NO for row in rows)
 
 
 def _remark(text: str) -> str:

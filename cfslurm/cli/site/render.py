@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cfslurm.cli.common import context_of, json_option
+from cfslurm.cli.common import age, context_of, json_option
 from cfslurm.errors import UserInputError
 
 if TYPE_CHECKING:
+    from cfslurm.core.hardware.age import Age
     from cfslurm.core.hardware.gpus import GpuCatalogue
     from cfslurm.core.render.node_lines import ClusterLines
 
@@ -73,6 +74,7 @@ def command(
     be checked by you. Nothing is installed.
     """
     from cfslurm.adapters.site_templates import site_templates
+    from cfslurm.cli.output import note
     from cfslurm.core.render.detection import with_autodetect
     from cfslurm.core.render.late_features import with_late_features
     from cfslurm.core.render.site_files import SiteSettings, render_site
@@ -81,7 +83,7 @@ def command(
         raise UserInputError(
             "--hardware and --describe both say what the nodes are", remedy="Leave one of them out."
         )
-    catalogue, lines, harvested = _lines(ctx, hardware, describe)
+    catalogue, lines, harvested, read = _lines(ctx, hardware, describe)
     lines = with_late_features(lines, catalogue)
     if detection == "autodetect":
         lines = with_autodetect(lines, catalogue)
@@ -89,8 +91,10 @@ def command(
     settings = SiteSettings(slurm_version=version, by=_BY)
     files = render_site(lines, settings, site_templates())
     if as_json:
-        _print_json(files, version)
-    elif output is None:
+        _print_json(files, version, read)
+    elif read is not None:
+        note(read.text)
+    if output is None and not as_json:
         click.echo("\n".join(files.values()), nl=False)
     if output is not None:
         _write(files, output, force=force, dry_run=dry_run)
@@ -98,8 +102,8 @@ def command(
 
 def _lines(
     ctx: click.Context, hardware: Path | None, describe: str | None
-) -> tuple[GpuCatalogue, ClusterLines, str]:
-    """The catalogue, the lines, and the version of the Slurm that was harvested, if any."""
+) -> tuple[GpuCatalogue, ClusterLines, str, Age | None]:
+    """The catalogue, the lines, and if there was a harvest: of which Slurm, and how old it is."""
     from cfslurm.adapters.profile_file import gpu_catalogue, load_profile
     from cfslurm.core.hardware.graph import HardwareGraph
     from cfslurm.core.hardware.parts import Freshness
@@ -109,12 +113,13 @@ def _lines(
 
     catalogue = gpu_catalogue()
     if describe is not None:
-        return catalogue, profile_lines(load_profile(describe), catalogue), ""
+        return catalogue, profile_lines(load_profile(describe), catalogue), "", None
     if hardware is not None:
         graph = recorded(HardwareGraph, hardware, HARVEST)
     else:
         graph = context_of(ctx).harvest(Freshness.NOW)
-    return catalogue, graph_lines(graph), graph.controller.slurm_version
+    read = age(graph, context_of(ctx), file=hardware)
+    return catalogue, graph_lines(graph), graph.controller.slurm_version, read
 
 
 def _version(text: str) -> tuple[int, int]:
@@ -127,11 +132,12 @@ def _version(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _print_json(files: dict[str, str], version: tuple[int, int]) -> None:
+def _print_json(files: dict[str, str], version: tuple[int, int], read: Age | None) -> None:
     from cfslurm.cli.output import print_json
 
     print_json(
         "cfslurm.site_render/1",
+        age=read,
         slurm_version=f"{version[0]}.{version[1]:02}",
         files=[
             {"name": name, "text": text, "to_check": _to_check(text)}
@@ -162,8 +168,12 @@ def _write(files: dict[str, str], folder: Path, *, force: bool, dry_run: bool) -
             f"{', '.join(differing)} in {folder} would be replaced; nothing was written",
             remedy="Name another folder with -o, or add --force.",
         )
-    write_all(folder, files)
-    count = sum(len(_to_check(text)) for text in files.values())
-    note(f"wrote {', '.join(files)} into {folder}")
+    changed = {name: text for name, text in files.items() if states[name] != "same"}
+    write_all(folder, changed)
+    if changed:
+        note(f"wrote {', '.join(changed)} into {folder}")
+    if len(changed) < len(files):
+        note(f"{', '.join(name for name in files if name not in changed)}: as before")
+    count = sum(len(_to_check(text)) for text in changed.values())
     if count:
         note(f"{count} remark(s) say `{Origin.ASSUMED}`: read those lines before you use the files")

@@ -16,6 +16,7 @@ from cfslurm.core.hardware.graph import HardwareGraph, Node
 from cfslurm.core.report.diff_text import diff_text
 from cfslurm.core.slurm.records import License, Reservation, RunningJob, Topology
 from tests.builders import graph, lab, node, partition
+from tests.probes import hgx
 
 
 def _told(changes: tuple[Change, ...]) -> list[tuple[str, str, str, str]]:
@@ -222,3 +223,17 @@ def test_a_diff_survives_the_file() -> None:
     text = json.dumps(to_json(lab()))
     read = adapter(HardwareGraph).validate_json(text)
     assert diff(read, lab()) == ()
+
+
+def test_a_node_that_is_asked_for_the_first_time_is_one_line() -> None:
+    asked = _with_node(lab(), "r1", lambda n: replace(n, probe=hgx("r1"), cpus_used=1))
+    told = diff(lab(), asked)
+    assert _told(told) == [("use", "node", "r1", "probe"), ("use", "node", "r1", "cpus_used")]
+    assert "probe      none → told" in diff_text(told)
+
+
+def test_moments_are_told_as_dates_and_durations_as_durations() -> None:
+    booted = _with_node(lab(), "r1", lambda n: replace(n, boot_time=1_795_000_000))
+    earlier = _with_node(lab(), "r1", lambda n: replace(n, boot_time=10**18))
+    assert "→ 2026-11-18T11:06:40Z" in diff_text(diff(lab(), booted))
+    assert f"{10**18} → " in diff_text(diff(earlier, booted))

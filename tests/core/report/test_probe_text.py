@@ -9,7 +9,7 @@ from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.probe import NotKnown
 from cfslurm.core.hardware.probe_targets import GpuAsk, LeftOut, ProbeTarget
 from cfslurm.core.report.cluster_table import info_text
-from cfslurm.core.report.probe_text import asks_text, fencing_text, probe_text
+from cfslurm.core.report.probe_text import asks_text, fencing_text, probe_text, remedy_text
 from tests.builders import graph, node
 from tests.probes import UNREAD, all_links, hgx, mig, node_probe, probed_gpu
 
@@ -61,6 +61,15 @@ def test_jobs_that_see_more_than_they_hold_need_hold_none() -> None:
     assert fencing_text([replace(unfenced, gpus_asked=UNREAD)]) == ""
 
 
+def test_each_advice_stands_once_with_the_nodes_that_need_it() -> None:
+    silent = [
+        replace(node_probe(name), gpu=NotKnown(not_known="no NVML", remedy="Install it."))
+        for name in ("g1", "g2")
+    ]
+    assert remedy_text([*silent, hgx("h1")]) == "  try, g[1-2]: Install it."
+    assert remedy_text([hgx("h1")]) == ""
+
+
 def _from(*sources: Source) -> HardwareGraph:
     whole = graph([node(f"n{i}", "gpu:l4:1") for i in range(len(sources))])
     return replace(
@@ -76,8 +85,8 @@ def _from(*sources: Source) -> HardwareGraph:
 
 def test_a_table_says_where_its_memory_is_from() -> None:
     probed, table, site = Source.PROBE, Source.TABLE, Source.SITE
-    assert "no probe has run" in info_text(_from(table))
-    assert "no probe has run" in info_text(_from(site, table))
+    assert "no node has told its GPUs" in info_text(_from(table))
+    assert "no node has told its GPUs" in info_text(_from(site, table))
     assert "built-in" not in info_text(_from(probed, probed))
-    assert "no node of that kind was probed" in info_text(_from(probed, table))
+    assert "no node of that kind has told its GPUs" in info_text(_from(probed, table))
     assert "* from the site's config" in info_text(_from(probed, site))
