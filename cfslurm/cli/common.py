@@ -49,7 +49,9 @@ def context_of(ctx: click.Context) -> Context:
 def say(text: str) -> None:
     """Progress for people: on standard error, and only where somebody looks at it."""
     if sys.stderr.isatty():
-        click.echo(f"cfslurm: {text} …", err=True)
+        from cfslurm.core.report.tables import printable
+
+        click.echo(f"cfslurm: {printable(text)} …", err=True)
 
 
 def freshness_of(asked: str | None, usual: Freshness) -> Freshness:

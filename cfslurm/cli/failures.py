@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from cfslurm.core.report.tables import printable
 from cfslurm.errors import CfslurmError, InfeasibleError, InvalidFileError, Problem
 
 _MOST_SHOWN = 20
 
 
 def describe(error: CfslurmError) -> str:
-    """The text for standard error."""
-    if isinstance(error, InvalidFileError):
-        return _describe_file(error)
+    """The text for standard error; what strangers have named cannot move the cursor in it."""
+    text = _describe_file(error) if isinstance(error, InvalidFileError) else _describe(error)
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _describe(error: CfslurmError) -> str:
     lines = [f"error: {error.message}"]
     if isinstance(error, InfeasibleError):
         lines += [f"   {reason}" for reason in error.reasons]
@@ -38,7 +42,7 @@ def _describe_problem(problem: Problem, source: str, source_lines: list[str]) ->
     else:
         lines.append(f" --> {source}:{problem.line}:{problem.column}  ({problem.path})")
         if problem.line <= len(source_lines):
-            text = source_lines[problem.line - 1].rstrip("\r")[:160]
+            text = source_lines[problem.line - 1].rstrip("\r")[:160].replace("\t", " ")
             gutter = str(problem.line)
             lines.append(f"{gutter} | {text}")
             if problem.column <= len(text) + 1:
