@@ -178,6 +178,10 @@ def test_a_child_with_another_shape_is_another_model() -> None:
             "needs code",
         ),
         (contents(config={**CONFIG, **AWQ, "model_type": [], "auto_map": True}), "needs code"),
+        (
+            contents(config={**CONFIG, **AWQ, "model_type": "kimi_k2", "auto_map": {"A": "x.X"}}),
+            "needs code",  # its tokenizer is code, whatever the engine knows of its layers
+        ),
         (contents(config={"quantization_config": {"quant_method": "exl9"}}), "does not know"),
         (contents(config=CONFIG, paths=("config.json", "pytorch_model.bin")), "only as pickles"),
         (contents(config=CONFIG, paths=("config.json", "m\n.safetensors")), "is refused"),
