@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cfslurm.core.models.calibration import Observation, without_repeats
@@ -22,6 +23,7 @@ _SUFFIX = ".jsonl"
 _MOST_BYTES = 1024 * 1024  # of the user's own file, the newest
 _MOST_BYTES_OF_OTHERS = 64 * 1024
 _MOST_FILES = 200
+_MOST_ENTRIES = 20_000  # of a folder in which all may write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +46,12 @@ class CalibrationFiles:
             refused += lines.refused
         return without_repeats(found), refused
 
-    def _files(self) -> list[tuple[str, int | None, Path]]:
-        files: list[tuple[str, int | None, Path]] = [(self.user, self.uid, self.own)]
+    def _files(self) -> list[tuple[str, int, Path]]:
+        files = [(self.user, self.uid, self.own)]
         if self.shared is not None:
             with suppress(OSError):
-                names = sorted(entry.name for entry in os.scandir(self.shared))
-                users = [name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)]
-                others = [user for user in users[:_MOST_FILES] if user != self.user]
-                files += [(u, _uid(u), self.shared / f"{u}{_SUFFIX}") for u in others]
+                others = sorted(_owners(self.shared) - {(self.user, self.uid)})[:_MOST_FILES]
+                files += [(user, uid, self.shared / f"{user}{_SUFFIX}") for user, uid in others]
         return files
 
     def append(self, observations: Sequence[Observation]) -> None:
@@ -67,17 +67,35 @@ class CalibrationFiles:
                 _append(self.shared / f"{self.user}{_SUFFIX}", observations, mode=0o644)
 
 
-def _uid(user: str) -> int | None:
+def _owners(folder: Path) -> set[tuple[str, int]]:
+    """Whose ledgers lie in a folder: nobody keeps others out by files that bear other names.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    names: dict[int, str] = {}
+    found: set[tuple[str, int]] = set()
+    with os.scandir(folder) as entries:
+        for entry in islice(entries, _MOST_ENTRIES):
+            if not entry.name.endswith(_SUFFIX):
+                continue
+            uid = entry.stat(follow_symlinks=False).st_uid
+            if uid not in names:
+                names[uid] = _name(uid)
+            if entry.name == f"{names[uid]}{_SUFFIX}":
+                found.add((names[uid], uid))
+    return found
+
+
+def _name(uid: int) -> str:
     try:
-        return pwd.getpwnam(user).pw_uid
-    except (KeyError, ValueError):
-        return None
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""
 
 
-def _tail(path: Path, *, owner: int | None, most: int) -> Iterable[str]:
+def _tail(path: Path, *, owner: int, most: int) -> Iterable[str]:
     """The newest lines of a file that belongs to somebody; none if it does not, or is not there."""
-    if owner is None:
-        return ()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

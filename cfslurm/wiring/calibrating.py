@@ -52,12 +52,18 @@ def learn(context: Context, store: RunDirectory, evidence: Evidence) -> tuple[Ob
 
     Raises:
         OSError: the user's ledger cannot be written.
-        RunError: the run has no plan.
+        RunError: the run has no plan, or is not this user's: who writes its files says what was measured.
     """
     from cfslurm.core.run.measured import Finished, measured
     from cfslurm.core.run.names import PLAN
     from cfslurm.core.run.status import run_status, shown_items
+    from cfslurm.errors import RunError
 
+    if store.path.stat().st_uid != context.environment.uid:
+        raise RunError(
+            f"run {store.run_id} is not yours: its numbers would count as your own",
+            remedy="Calibrate with runs of your own; a site shares ledgers by `storage.calibration`.",
+        )
     items: dict[str, list[ItemState]] = {}
     for job in run_status(evidence).jobs:
         if job.kind == "array":

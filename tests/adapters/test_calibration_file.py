@@ -90,3 +90,15 @@ def test_without_a_shared_folder_only_ones_own_is_read(files: CalibrationFiles) 
     alone.append([MINE])
     gone = replace(files, shared=files.own / "no-folder")
     assert alone.read() == gone.read() == ((MINE,), 0)
+
+
+def test_files_that_bear_other_names_keep_nobody_out(files: CalibrationFiles) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root: a file of another user")
+    assert files.shared is not None
+    for number in range(300):
+        (files.shared / f"a{number}.jsonl").touch()
+    theirs = files.shared / "nobody.jsonl"
+    theirs.write_text(line_of(replace(ONE, user="nobody")))
+    os.chown(theirs, pwd.getpwnam("nobody").pw_uid, -1)
+    assert [o.user for o in files.read()[0]] == ["nobody"]
