@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cfslurm.core.hardware.classes import node_classes
+from cfslurm.core.hardware.classes import NodeClass, node_classes
 from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.parts import Freshness
+from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.matrix import Best, Cell, Place, Wish, best_of, matrix
 from cfslurm.core.models.variants import RejectedVariant
 from cfslurm.errors import UserInputError
@@ -35,12 +36,13 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A matrix, and what it was made from."""
+    """A matrix, what it was made from, and what to try where nothing runs (empty where something does)."""
 
     cells: tuple[Cell, ...]
     best: Best | None
     rejected: tuple[RejectedVariant, ...]
     graph: HardwareGraph
+    hint: str = ""
 
 
 def fitted(
@@ -69,7 +71,19 @@ def fitted(
         cached=frozenset(v.id for v in variants if store.find(v) is not None),
     )
     cells = matrix(variants, classes, wish, place)
-    return Fitted(cells=cells, best=best_of(cells), rejected=rejected, graph=graph)
+    best = best_of(cells)
+    hint = "" if best else _hint(wish, engines, classes)
+    return Fitted(cells=cells, best=best, rejected=rejected, graph=graph, hint=hint)
+
+
+def _hint(wish: Wish, engines: Mapping[str, Engine], classes: Sequence[NodeClass]) -> str:
+    is_pretend = all(c.facts is not None and c.facts.note.startswith("pretend") for c in classes)
+    if is_pretend and "pretend" in engines and wish.engine != "pretend":
+        return "these GPUs are pretend, and too small for a real engine: add `--engine pretend`"
+    return (
+        "ask for less (`--ctx`, `--seqs`, `--min-quality`), or for another `--engine`; "
+        "`cfslurm models size REPO --gpu NAME --explain` shows what takes the memory"
+    )
 
 
 def _graph(sources: Sources, context: Context) -> HardwareGraph:

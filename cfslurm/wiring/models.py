@@ -58,7 +58,8 @@ def find_one(name: str, context: Context, *, say: Say, lists_live_s: float) -> V
         )
         raise UserInputError(
             f"{record.repo_id} {count}",
-            remedy=f"Name one of: {', '.join(v.id for v in own)}.",
+            remedy=f"Name one of: {', '.join(v.id for v in own)}. `cfslurm models find "
+            f"{entry.repo_id}` shows those of others.",
         )
     raise UserInputError(
         f"{record.repo_id} has no variant that can be used: {_reasons(entry, record.repo_id)}",

@@ -46,6 +46,14 @@ def test_nothing_that_fits_is_exit_1(cfslurm: Call, models: Path) -> None:
     assert "too much" in done.stdout
 
 
+def test_what_is_too_large_on_any_number_of_gpus_is_told_once(cfslurm: Call, models: Path) -> None:
+    done = cfslurm("models", "size", str(models / "meta/llama-70b"), "--gpu", "t4")
+    (told,) = [line for line in done.stdout.splitlines() if line.startswith("!")]
+    assert told.startswith("! local/llama-70b@none on 8: needs ")
+    fits = cfslurm("models", "size", str(models / "meta/llama-70b"), "--gpu", "h200")
+    assert "!" not in fits.stdout
+
+
 def test_another_version_runs_other_formats(cfslurm: Call, models: Path) -> None:
     folder = str(models / "openai/gpt-oss-20b")
     old = cfslurm("models", "size", folder, "--gpu", "h100", "--engine-version", "0.9")
@@ -86,6 +94,10 @@ def test_a_recorded_catalogue_needs_no_hub(cfslurm: Call, tmp_path: Path) -> Non
         (("--gpu", "rtx4090", "--ctx", "0"), "'0' is no number of tokens"),
         (("--gpu", "rtx4090", "--engine", "warp"), "there is no engine 'warp'"),
         (("--gpu", "rtx4090", "--seqs", "0"), "0 is not in the range"),
+        (("--gpu", "rtx4090", "--engine-version", "99.b;rm"), "'99.b;rm' is no version"),
+        (("--gpu", "rtx4090", "--engine-version", "new"), "'new' is no version"),
+        (("--gpu", "rtx4090", "--kv-dtype", "fp99"), "there is no KV cache in 'fp99'"),
+        (("--gpu", "rtx4090", "--engine", "vllm", "--kv-dtype", "q8_0"), "no KV cache in 'q8_0'"),
     ],
 )
 def test_wrong_questions_are_exit_2(

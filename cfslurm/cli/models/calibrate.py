@@ -44,10 +44,19 @@ def command(ctx: click.Context, *, run: str, as_json: bool) -> None:
     if as_json:
         print_json("cfslurm.models_calibrate/1", observations=found, refused=refused)
         return
-    click.echo(_text(found) if found else "nothing that was measured and predicted")
+    click.echo(_text(found) if found else _nothing(run))
     if refused:
         note(f"{refused} line(s) of the ledgers are damaged or not to be believed, and left out")
     note(f"ledger: {ledgers.own}")
+
+
+def _nothing(run: str) -> str:
+    if run:
+        return f"{run} tells nothing: no item of a plan of its own has ended well yet"
+    return (
+        "nothing has been learned yet: run something, then look at it with `cfslurm status last` or "
+        "`cfslurm models calibrate last`"
+    )
 
 
 def _text(found: Sequence[Observation]) -> str:

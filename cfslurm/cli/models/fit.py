@@ -90,6 +90,8 @@ def command(
     else:
         note(read.text)
         click.echo(matrix_text(found.cells, found.best, wish, found.rejected))
+        if found.hint:
+            note(f"  try: {found.hint}")
     return None if found.best else ANSWER_IS_NO
 
 
