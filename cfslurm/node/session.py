@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -25,17 +25,19 @@ from cfslurm.node.session_place import Place, find_key, find_place
 from cfslurm.node.session_rounds import ALONE, Rounds
 from cfslurm.node.session_saving import Saving
 from cfslurm.node.session_snapshot import read_session
-from cfslurm.node.session_state import StateMapping
+from cfslurm.node.session_state import alone
+from cfslurm.node.session_steps import StepLedger
 
 REQUEUE = 75
 
 
-class Session(StateMapping):
+class Session(StepLedger):
     """State by key, a log of events, results of steps, and random generators; one writer at a time.
 
     Nothing is on disk before a checkpoint: `checkpoint`, `checkpoint_if_due`, `stop`, and leaving
     the ``with`` block in the normal way. An exception saves nothing, so that the next attempt goes
-    on from the last checkpoint and not from the middle of a step. Use it from one thread.
+    on from the last checkpoint and not from the middle of a step. Threads may share a session: what
+    sets, appends and saves waits for each other.
     """
 
     def __init__(self, place: Place, saving: Saving, warnings: tuple[str, ...]) -> None:
@@ -43,6 +45,8 @@ class Session(StateMapping):
         self.folder = place.folder
         self.warnings = warnings
         self._saving = saving
+        self._lock = threading.RLock()
+        self._running: set[str] = set()
         self._writer = saving.writer
         self._held = saving.held
         self._interval_s = place.interval_s
@@ -130,6 +134,7 @@ class Session(StateMapping):
         """All events, oldest first."""
         return Events(self._held.log)
 
+    @alone
     def append(self, event: Any) -> None:
         """Add an event as it is now; it is saved with the next commit or checkpoint.
 
@@ -140,8 +145,9 @@ class Session(StateMapping):
         tree = values.encode(event, name="event")
         self._held.log.append(values.to_bytes(tree))
 
+    @alone
     def register_rng(self, name: str, generator: Any) -> None:
-        """Save a ``numpy.random.Generator`` or ``random.Random`` with every checkpoint.
+        """Save a generator of numpy, `random.Random` or PyTorch with every checkpoint.
 
         If the session has a state of this name, the generator is put into it now.
 
@@ -156,34 +162,7 @@ class Session(StateMapping):
             rng.kind_of(generator)
         self._saving.generators[name] = generator
 
-    def once(self, key: str, function: Callable[[], Any]) -> Any:
-        """The result of an effect that must not happen again: recorded now, replayed after a restart.
-
-        When this has returned, the function never runs again for this key. Killed before that, it
-        may run once more: what it does should carry the key, so that the other side can tell. The
-        rest of the state is not saved; it stays as of the last checkpoint.
-
-        Raises:
-            SessionSupersededError: a later attempt has the session.
-            SessionError: the result cannot be kept or not be saved; the function has run.
-        """
-        if key not in self._held.steps:
-            self._check_open()
-            values.encode({key: None}, name="steps")
-            self._saving.check_fence()
-            tree = values.encode(function(), name=f"the result of step {key!r}")
-            self._saving.record(key, tree)
-        return values.decode(self._held.steps[key])
-
-    def forget_steps(self) -> int:
-        """Checkpoint without the recorded results: for a place that no restart goes back behind."""
-        steps, self._held.steps = self._held.steps, {}
-        try:
-            return self.checkpoint()
-        except BaseException:
-            self._held.steps = steps
-            raise
-
+    @alone
     def checkpoint(self) -> int:
         """Save a generation now and return its number; when this returns, it survives a crash.
 
@@ -196,6 +175,7 @@ class Session(StateMapping):
         self._saved_at_s = self._clock.monotonic()
         return self._generation
 
+    @alone
     def commit(self) -> None:
         """Save what has changed since the last save, at the cost of that; then it survives a crash.
 
@@ -211,6 +191,7 @@ class Session(StateMapping):
         if not self._saving.commit():
             self.checkpoint()
 
+    @alone
     def checkpoint_round(self, number: int) -> int:
         """Save a generation as the checkpoint of a round, and return the generation's number.
 
@@ -251,6 +232,7 @@ class Session(StateMapping):
         self.close()
         raise SystemExit(REQUEUE)
 
+    @alone
     def close(self) -> None:
         """Save, then let the session go; nothing happens the second time."""
         if self._is_open:

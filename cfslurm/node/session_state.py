@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from cfslurm.core.session import values
 from cfslurm.core.session.content import Values
 from cfslurm.errors import SessionError
+
+if TYPE_CHECKING:
+    from threading import RLock
+
+
+_S = TypeVar("_S", bound="StateMapping")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def alone(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
+    """A method that no other thread is in at the same time."""
+
+    @functools.wraps(method)
+    def waiting(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return waiting
 
 
 class StateMapping(MutableMapping[str, Any]):
@@ -19,10 +39,12 @@ class StateMapping(MutableMapping[str, Any]):
     name: str
     _held: Values
     _is_open: bool
+    _lock: RLock
 
     def __getitem__(self, key: str) -> Any:
         return self._held.state[key]
 
+    @alone
     def __setitem__(self, key: str, value: Any) -> None:
         """Set a value; it is the caller's own object, and saved as it is at the next checkpoint.
 
@@ -33,6 +55,7 @@ class StateMapping(MutableMapping[str, Any]):
         values.encode({key: value}, name="session", data={})
         self._held.state[key] = value
 
+    @alone
     def __delitem__(self, key: str) -> None:
         self._check_open()
         del self._held.state[key]

@@ -10,29 +10,38 @@ from cfslurm.errors import SessionError
 
 _PYTHON = "random.Random"
 _NUMPY = "numpy.random.Generator"
+_TORCH = "torch.Generator"
 
 
 def kind_of(generator: object) -> str:
     """Which kind of generator this is.
 
     Raises:
-        SessionError: neither a numpy Generator nor a random.Random.
+        SessionError: none of numpy, PyTorch or `random`.
     """
     if hasattr(generator, "bit_generator"):
         return _NUMPY
     names = {f"{base.__module__}.{base.__name__}" for base in type(generator).__mro__}
     if _PYTHON in names and "random.SystemRandom" not in names:
         return _PYTHON
+    if names & {_TORCH, "torch._C.Generator"}:
+        return _TORCH
     raise SessionError(
         f"{type(generator).__qualname__} is no generator whose state can be saved",
-        remedy="Register numpy.random.default_rng(seed) or random.Random(seed).",
+        remedy="Register numpy.random.default_rng(seed), random.Random(seed) or a torch.Generator "
+        "(PyTorch's own is torch.default_generator).",
     )
 
 
 def state_of(generator: Any, *, name: str) -> Json:
     """The generator's state, encoded."""
     kind = kind_of(generator)
-    state = generator.bit_generator.state if kind == _NUMPY else generator.getstate()
+    if kind == _NUMPY:
+        state = generator.bit_generator.state
+    elif kind == _TORCH:
+        state = generator.get_state().numpy()
+    else:
+        state = generator.getstate()
     return {"kind": kind, "state": values.encode(state, name=f"generator {name}")}
 
 
@@ -48,11 +57,8 @@ def restore(generator: Any, saved: Json, *, name: str) -> None:
         case {"kind": str(saved_kind), "state": tree} if saved_kind == kind:
             state = values.decode(tree)
             try:
-                if kind == _NUMPY:
-                    generator.bit_generator.state = state
-                else:
-                    generator.setstate(state)
-            except (TypeError, ValueError, KeyError) as error:
+                _put(generator, kind, state)
+            except (TypeError, ValueError, KeyError, RuntimeError) as error:
                 problem = str(error)
             else:
                 return
@@ -60,3 +66,17 @@ def restore(generator: Any, saved: Json, *, name: str) -> None:
         f"the saved state of generator {name!r} does not fit a {kind}: {problem}",
         remedy="Register the same kind of generator under this name, or use another name.",
     )
+
+
+def _put(generator: Any, kind: str, state: Any) -> None:
+    if kind == _NUMPY:
+        generator.bit_generator.state = state
+    elif kind == _TORCH:
+        tensor = generator.get_state()  # a new one on the CPU; its array is the same memory
+        memory = tensor.numpy()
+        if not isinstance(state, type(memory)) or state.shape != memory.shape:
+            raise ValueError("it is of another device or version of PyTorch")
+        memory[:] = state
+        generator.set_state(tensor)
+    else:
+        generator.setstate(state)

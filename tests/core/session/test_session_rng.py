@@ -55,3 +55,15 @@ def test_state_of_another_kind_is_refused() -> None:
 def test_what_is_no_generator_is_refused(generator: Any) -> None:
     with pytest.raises(SessionError, match="no generator"):
         rng.kind_of(generator)
+
+
+def test_generator_of_pytorch_goes_on() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
+    first = torch.Generator().manual_seed(7)
+    torch.rand(5, generator=first)
+    saved = values.from_bytes(values.to_bytes(rng.state_of(first, name="r")))
+    second = torch.Generator().manual_seed(8)
+    rng.restore(second, saved, name="r")
+    assert torch.equal(torch.rand(9, generator=first), torch.rand(9, generator=second))
+    with pytest.raises(SessionError, match="does not fit"):
+        rng.restore(second, {"kind": "torch.Generator", "state": [1]}, name="r")
