@@ -36,11 +36,8 @@ test-slurm-matrix: ## the sandbox, runs and the plugin on Slurm 24.11 and 26.05,
 
 bench: ## all benchmarks, beside peers and limits
 	@scripts/bootstrap test
-	$(BIN)/python -m benchmarks.startup
-	$(BIN)/python -m benchmarks.harvest
-	$(BIN)/python -m benchmarks.spank
-	$(BIN)/python -m benchmarks.sessions
-	$(BIN)/python -m benchmarks.prediction
+	@missed=0; for name in startup harvest spank sessions prediction; do \
+	  $(BIN)/python -m benchmarks.$$name || missed=1; done; exit $$missed
 
 lock: ## pin all dependencies anew (needs uv)
 	scripts/lock.sh

@@ -236,6 +236,10 @@ class _Measuring:
                 says="what a harvest waits for Slurm's programs, to the same calls bare, same round",
             ),
             report.Figure(
+                name="whole_to_calls", value=self._ratio(WHOLE), unit="x", aim=1.5,
+                says="a whole harvest, calls and graph, to the same calls bare, same round",
+            ),
+            report.Figure(
                 name="whole_to_sinfo", value=self._ratio(WHOLE, SINFO), unit="x", aim=1.5,
                 says="a whole harvest, calls and graph, to `sinfo --json` alone, same round",
             ),

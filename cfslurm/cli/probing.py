@@ -134,7 +134,9 @@ def probe(graph: HardwareGraph, options: ProbeOptions, context: Context) -> None
         else:
             note(printable(probe_text(one.probe)))
     answers = [one.probe for one in told if not isinstance(one.probe, NotKnown)]
-    for hint in (remedy_text(answers), fencing_text(answers)):
+    with_gpus = [one.probe for one in told if one.target.gpus_total]
+    silent = [one for one in with_gpus if not isinstance(one, NotKnown)]
+    for hint in (remedy_text(silent), fencing_text(answers)):
         if hint:
             note(printable(hint))
     if told and not answers:

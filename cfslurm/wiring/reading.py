@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cfslurm.adapters.clock import utc_text
 from cfslurm.adapters.files import read_json
@@ -125,6 +125,11 @@ def _with_last_known(
     )
 
 
+def _schema_of(kind: type[Any]) -> str:
+    defaults = {field.name: field.default for field in fields(kind)}
+    return SCHEMA if kind is HardwareGraph else str(defaults["schema"])
+
+
 def recorded(kind: type[T], path: Path, how: str) -> T:
     """A document that was written into a file; ``how`` is the command that writes it.
 
@@ -140,10 +145,10 @@ def recorded(kind: type[T], path: Path, how: str) -> T:
         raise UserInputError(
             f"cannot read {path}: {error}", remedy=f"Write it with `{how}`."
         ) from error
-    written = data.get("schema") if isinstance(data, dict) else None
-    if kind is HardwareGraph and written != SCHEMA:
+    written, wanted = data.get("schema") if isinstance(data, dict) else None, _schema_of(kind)
+    if written != wanted:
+        what = f"is {written[:60]!r}" if isinstance(written, str) else "names no schema"
         raise UserInputError(
-            f"{path} is {str(written)[:60]!r}, and this cfslurm reads {SCHEMA!r}",
-            remedy=f"Record the cluster again with `{how}`.",
+            f"{path} {what}, and {wanted!r} is read here", remedy=f"Write it with `{how}`."
         )
     return validate_json(kind, data, str(path))

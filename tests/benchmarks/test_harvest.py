@@ -47,6 +47,7 @@ def test_quick_run_gives_every_figure_with_unit_and_aim(tmp_path: Path) -> None:
     assert aims == {
         "calls_of_a_kind": (1, "calls"),
         "calls_ratio": (1.5, "x"),
+        "whole_to_calls": (1.5, "x"),
         "whole_to_sinfo": (1.5, "x"),
         "parse_build": (1, "s"),
         "memory": (300, "MiB"),

@@ -196,10 +196,11 @@ def test_answers_of_another_cluster_than_slurm_conf_names_are_not_kept(
     [
         (
             '{"schema": "cfslurm.hardware/1", "nodes": []}',
-            "is 'cfslurm.hardware/1', and this cfslurm",
+            "is 'cfslurm.hardware/1', and 'cfslurm.hardware/2' is read here",
         ),
-        ("[]", "is 'None', and this cfslurm reads"),
-        ("{", "cannot read .*Expecting property name"),
+        ("[]", "names no schema, and 'cfslurm.hardware/2' is read here"),
+        ('{"schema": "cfslurm.plan/1"}', "is 'cfslurm.plan/1', and"),
+        ("{", "cannot read .*no JSON: Expecting property name"),
         (f'{{"schema": "{SCHEMA}", "nodes": 3}}', "errors"),
     ],
 )

@@ -22,7 +22,7 @@ _LEFT = 560.0  # the drawing; the matrix stands right of it
 _SIDE = 34.0
 _OVER_PCIE = "No NVLink: every pair reaches the other over PCIe"
 _IN_MATRIX = "The matrix has the links of the whole GPUs"
-_NOT_ASKED = "No links are drawn: nobody has asked this node or one like it"
+_NOT_ASKED = "No links are drawn: no node of this kind has told them (cfslurm harvest --probe)"
 _MOST_DRAWN = 16  # GPUs whose links can be told apart as lines
 
 

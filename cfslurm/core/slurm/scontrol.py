@@ -47,16 +47,6 @@ def version_of(settings: Mapping[str, str]) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", settings["SLURM_VERSION"])[:3])
 
 
-def ping_command() -> Command:
-    """Is slurmctld there?"""
-    return Command(argv=(_PROGRAM, "ping"), timeout_s=10.0)
-
-
 def release_command(job_id: str) -> Command:
     """Let a held job go; for a het job the leader's id stands for all components."""
     return Command(argv=(_PROGRAM, "release", job_id))
-
-
-def requeue_command(job_id: str) -> Command:
-    """Send a job back to the queue. An array task is ``12_3``; a bare 12 would mean all of them."""
-    return Command(argv=(_PROGRAM, "requeue", job_id))
