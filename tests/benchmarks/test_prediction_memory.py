@@ -56,6 +56,14 @@ def test_the_median_of_held_out_logs_is_within_the_aim(cases: tuple[Case, ...]) 
     assert all(case.error < 0.05 for case in held)
 
 
+def test_what_is_told_to_fit_would_have_fitted(cases: tuple[Case, ...]) -> None:
+    with DATA.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, case in zip(rows, cases, strict=True):
+        kept_free = 0.10 * float(row["gpu_gib"]) * float(row["utilization"])  # below that: tight
+        assert case.measured - case.ours < kept_free, case
+
+
 def test_others_are_compared_on_the_same_logs(cases: tuple[Case, ...]) -> None:
     figures, (methods, every) = prediction_memory.memory()
     assert len(every.rows) == len(cases)
