@@ -23,7 +23,13 @@ def session_folders(parent: Path) -> tuple[Path, ...]:
 
 
 def _is_session(path: Path) -> bool:
-    return layout.is_label(path.name) and path.is_dir() and not path.is_symlink()
+    """A folder with something of a session in it, or one that cannot be looked into."""
+    if not layout.is_label(path.name) or not path.is_dir() or path.is_symlink():
+        return False
+    try:
+        return list_folder(path).newest_epoch > 0
+    except OSError:
+        return True
 
 
 def look_at(folder: Path, key: Key | None) -> SessionFacts:
@@ -38,7 +44,7 @@ def look_at(folder: Path, key: Key | None) -> SessionFacts:
         size = sum(path.stat().st_size for path in folder.iterdir())
         generation, saved_at, events, problem = _newest(folder, listing, key)
     except SessionError as error:
-        problem = error.message
+        problem = f"{error.message}. {error.remedy}"
     except OSError as error:
         problem = str(error)
     epoch = listing.newest_epoch

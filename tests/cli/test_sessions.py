@@ -115,3 +115,20 @@ def test_what_is_no_session_is_refused_with_the_way_out(
 )
 def test_values_in_a_line(value: object, text: str) -> None:
     assert short(value) == text
+
+
+def test_sessions_outside_of_runs_are_listed_by_their_folder(saved: Path, tmp_path: Path) -> None:
+    (saved.parent / "notes").mkdir()  # no session
+    for run in ("./sessions", str(saved.parent)):
+        done = _type(tmp_path, "ls", run)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[1].split()[0] == "agent"
+        assert "notes" not in done.stdout
+    assert "agent" in _type(saved.parent, "ls", ".").stdout
+    whole = _type(tmp_path, "verify", "--run", "./sessions")
+    assert (whole.returncode, "agent" in whole.stdout) == (0, True)
+    assert _type(tmp_path, "show", "agent", "--run", "./sessions").returncode == 0
+    empty = _type(tmp_path, "ls", "./sessions/notes")
+    assert (empty.returncode, "no session in ./sessions/notes" in empty.stdout) == (0, True)
+    wrong = _type(tmp_path, "ls", "./nothing")
+    assert (wrong.returncode, "./nothing is no folder" in wrong.stderr) == (2, True)

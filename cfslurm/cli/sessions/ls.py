@@ -10,13 +10,14 @@ from cfslurm.errors import ANSWER_IS_NO
 
 
 @click.command(
-    name="ls", epilog="Examples:  cfslurm sessions ls   ·   cfslurm sessions ls lab-3f09a1"
+    name="ls",
+    epilog="Examples:  cfslurm sessions ls   ·   cfslurm sessions ls lab-3f09a1   ·   … ls ./sessions",
 )
 @click.argument("run", metavar="[RUN]", default="last")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, run: str, as_json: bool) -> int | None:
-    """List the sessions of a run. Exits with 1 if something of one cannot be read."""
+    """List the sessions of a run, or of a folder. Exits with 1 if something of one cannot be read."""
     from cfslurm.adapters.session_survey import look_at
     from cfslurm.cli.output import print_json
     from cfslurm.core.report.session_table import list_text
@@ -26,7 +27,10 @@ def command(ctx: click.Context, *, run: str, as_json: bool) -> int | None:
     if as_json:
         print_json("cfslurm.sessions/1", sessions=found)
     elif not found:
-        click.echo("the run has no session; a workflow asks for them with session:")
+        click.echo(
+            f"there is no session in {run}: a workflow asks for them with session:, "
+            "and those outside of runs are listed by their folder: ls ./sessions"
+        )
     else:
         click.echo(list_text(found))
     return ANSWER_IS_NO if any(facts.problem for facts in found) else None

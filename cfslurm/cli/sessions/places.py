@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from cfslurm.adapters.session_secret import Key
 
 run_option = click.option(
-    "--run", default="last", show_default=True, metavar="RUN", help="The run that has the session."
+    "--run",
+    default="last",
+    show_default=True,
+    metavar="RUN",
+    help="The run that has the session, or a folder of sessions: ./sessions.",
 )
 to_run_option = click.option(
-    "--to-run", metavar="RUN", help="The run that gets it; the same one if not given."
+    "--to-run", metavar="RUN", help="The run or folder that gets it; the same one if not given."
 )
 take_over_option = click.option(
     "--take-over", is_flag=True,
@@ -42,10 +46,24 @@ def key_of(ctx: click.Context) -> Key | None:
 
 
 def folder_of(ctx: click.Context, run: str) -> Path:
-    """Where a run has its sessions."""
+    """Where a run has its sessions; with a slash or a dot, a folder of sessions outside of runs.
+
+    Raises:
+        UserInputError: there is no such folder.
+        RunError: there is no such run.
+    """
     from cfslurm.adapters.run_directory import open_run
     from cfslurm.core.run.names import SESSIONS
+    from cfslurm.errors import UserInputError
 
+    if "/" in run or run in {".", ".."}:
+        folder = Path(run).absolute()
+        if not folder.is_dir():
+            raise UserInputError(
+                f"{run} is no folder",
+                remedy="Name the folder that holds the sessions, as ./sessions, or a run.",
+            )
+        return folder
     context = context_of(ctx)
     return open_run(context.runs, run, context.environment).path / SESSIONS
 
@@ -73,10 +91,8 @@ def place(ctx: click.Context, session: str, run: str) -> Path:
         near = nearest(session, names)
         raise UserInputError(
             f"the run has no session {session!r}",
-            remedy=f"Did you mean {near!r}?"
-            if near
-            else "`cfslurm sessions ls` lists them; "
-            "a folder elsewhere is named with a slash: ./sessions/agent.",
+            remedy=(f"Did you mean {near!r}? A" if near else "`cfslurm sessions ls` lists them; a")
+            + " folder elsewhere is named with a slash: ./sessions/agent.",
         )
     return names[session]
 

@@ -62,4 +62,4 @@ def command(
             "cfslurm.session_prune/1", removed=plan.remove, parts_only=demoted, is_done=not is_dry
         )
     else:
-        click.echo(prune_text(plan.remove, demoted))
+        click.echo(prune_text(plan.remove, demoted, deed="to remove" if is_dry else "removed"))

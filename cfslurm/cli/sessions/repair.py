@@ -51,4 +51,5 @@ def command(
             is_done=not is_dry,
         )
     else:
-        click.echo(repair_text(found.newest, found.damaged, found.unfinished))
+        deed = "to put aside" if is_dry else "put aside"
+        click.echo(repair_text(found.newest, found.damaged, found.unfinished, deed=deed))

@@ -76,7 +76,8 @@ def verify_text(found: Mapping[str, Sequence[GenerationFacts]]) -> str:
         return "there is no generation to verify"
     bad = sum(facts.damage != "" for generations in found.values() for facts in generations)
     told = table(("SESSION", "GENERATION", "SAVED", "SIZE", "NEEDS", "FOUND"), rows)
-    return f"{told}\n{len(rows)} generation(s), {bad} damaged"
+    way_out = ": `cfslurm sessions repair SESSION` puts them aside" if bad else ""
+    return f"{told}\n{len(rows)} generation(s), {bad} damaged{way_out}"
 
 
 def diff_text(found: Difference) -> str:
@@ -101,16 +102,18 @@ def _change_lines(change: KeyChange) -> list[str]:
     return before + after
 
 
-def repair_text(newest: str, damaged: Mapping[str, str], unfinished: Sequence[str]) -> str:
-    """What goes aside, and what the session goes on from."""
+def repair_text(
+    newest: str, damaged: Mapping[str, str], unfinished: Sequence[str], *, deed: str
+) -> str:
+    """What goes aside or went (``deed``), and what the session goes on from."""
     lines = [f"{name}: {reason}" for name, reason in damaged.items()]
     lines += [f"{name}: unfinished" for name in unfinished]
-    lines.append(f"{len(lines)} file(s) to put aside; the session goes on from {newest}")
+    lines.append(f"{len(lines)} file(s) {deed}; the session goes on from {newest}")
     return "\n".join(printable(line) for line in lines)
 
 
-def prune_text(removed: Sequence[str], parts_only: Sequence[str]) -> str:
-    """What goes, and what stays for its parts only."""
+def prune_text(removed: Sequence[str], parts_only: Sequence[str], *, deed: str) -> str:
+    """What goes or went (``deed``), and what stays for its parts only."""
     lines = [*removed, *(f"{name}: stays for parts that later ones need" for name in parts_only)]
-    lines.append(f"{len(removed)} file(s) to remove")
+    lines.append(f"{len(removed)} file(s) {deed}")
     return "\n".join(printable(line) for line in lines)
