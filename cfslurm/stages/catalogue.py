@@ -16,7 +16,7 @@ from cfslurm.core.models.policy import Standards
 from cfslurm.core.models.refusal import Refusal
 from cfslurm.core.models.variants import CatalogEntry, ModelCatalog, RejectedVariant, Variant
 from cfslurm.core.workflow.model import Model
-from cfslurm.errors import HubError, HubUnavailableError
+from cfslurm.errors import HubAccessError, HubError, HubUnavailableError
 from cfslurm.ports import Clock, Hub
 from cfslurm.stages.contents import MOST_HEADERS, MOST_HEADERS_OF_NAMED, read_contents
 from cfslurm.stages.retrying import retrying
@@ -179,7 +179,9 @@ def _judged(
     rejected: list[RejectedVariant] = []
     for record, found in zip(family.records.values(), read, strict=True):
         if isinstance(found, HubError):
-            reason = found.message
+            # what one can do oneself: accept a licence, log in
+            todo = f". {found.remedy}" if isinstance(found, HubAccessError) else ""
+            reason = found.message + todo
             rejected.append(RejectedVariant(repo_id=record.repo_id, quantization="", reason=reason))
         elif isinstance(found, RejectedVariant):
             rejected.append(found)

@@ -68,7 +68,7 @@ def test_variants_come_best_first(fake_hub: FakeHub) -> None:
 
 def test_what_was_not_taken_is_told_with_the_reason(fake_hub: FakeHub) -> None:
     assert reasons(entry(fake_hub, TINY)) == {
-        "acme/tiny-gated-FP8@": "acme/tiny-gated-FP8 is gated",
+        "acme/tiny-gated-FP8@": "acme/tiny-gated-FP8 is gated. Accept the licence.",
         "quantco/tiny-AWQ-noconfig@": "it has no config.json",
         "quantco/tiny-exl@": "cfslurm does not know the quantization method 'exl9'",
         "liar/tiny-AWQ@none": ("it is another model: num_hidden_layers is 2, the base model has 1"),

@@ -77,7 +77,8 @@ def _refused(
         alike.setdefault((reason, tuple(sorted(classes))), []).append(variant)
     found = [(reason, variants, list(classes)) for (reason, classes), variants in alike.items()]
     return found + [
-        (item.reason, [f"{item.repo_id}@{item.quantization or '?'}"], ["any"]) for item in rejected
+        (item.reason, ["@".join(filter(None, (item.repo_id, item.quantization)))], ["any"])
+        for item in rejected
     ]
 
 
