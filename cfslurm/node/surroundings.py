@@ -129,15 +129,15 @@ def _add_model(
 def _session_variables(session: ProgramSession) -> dict[str, str]:
     """What the workflow says of a session; what it leaves open stays as the job inherited it."""
     told = {
-        "INTERVAL": session.checkpoint_s,
-        "KEEP": session.keep,
-        "KEEP_HOURLY": session.keep_hourly,
-        "KEEP_DAILY": session.keep_daily,
-        "COMPRESSION": session.compression,
-        "GROUP": session.group,
-        "KEY_FILE": session.key_file,
+        "CFSLURM_SESSION_INTERVAL": session.checkpoint_s,
+        "CFSLURM_SESSION_KEEP": session.keep,
+        "CFSLURM_SESSION_KEEP_HOURLY": session.keep_hourly,
+        "CFSLURM_SESSION_KEEP_DAILY": session.keep_daily,
+        "CFSLURM_SESSION_COMPRESSION": session.compression,
+        "CFSLURM_SESSION_GROUP": session.group,
+        "CFSLURM_SESSION_KEY_FILE": session.key_file,
     }
-    return {f"CFSLURM_SESSION_{name}": str(v) for name, v in told.items() if v is not None}
+    return {name: str(value) for name, value in told.items() if value is not None}
 
 
 def with_item(base: Surroundings, *, index: int, fields: Mapping[str, str]) -> Surroundings:
