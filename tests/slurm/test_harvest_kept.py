@@ -69,6 +69,18 @@ def test_a_plan_sees_a_node_that_was_drained_a_moment_ago(user: User) -> None:
     assert planned["age"]["file"] == ""
 
 
+def test_an_explanation_asks_for_settings_anew_only_when_told(user: User) -> None:
+    user.write(_WORK)
+    user.json("info")
+    before = _asked(user)
+    assert user.cfslurm("explain", "workflow.yaml").returncode == 0
+    usual = _asked(user) - before
+    assert (usual["NODE"], usual["BUILD"]) == (1, 0)
+    assert user.cfslurm("explain", "workflow.yaml", "--fresh").returncode == 0
+    fresh = _asked(user) - before - usual
+    assert (fresh["NODE"], fresh["BUILD"]) == (1, 1)
+
+
 def test_diff_of_a_real_cluster(user: User) -> None:
     assert user.cfslurm("harvest", "-o", "a.json").returncode == 0
     same = user.cfslurm("harvest", "--diff", "a.json")

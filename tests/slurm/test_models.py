@@ -98,9 +98,15 @@ def test_dry_run_of_the_demos_workflow_shows_scripts_that_slurm_accepts(
 def test_memory_is_asked_for_a_node_class_of_this_cluster(user: User, demo_root: Path) -> None:
     folder = str(demo_root / "lab" / "judge-20b")
     rows = user.json("models", "size", folder, "--gpu", "rtx4090-x8", "--engine", "pretend")
+    assert rows["age"]["file"] == ""  # the cluster has told the card, and when
     assert rows["gpu"]["memory_mib"] == 24, "what the site says, not the catalogue"
     verdicts = [row["fit"]["verdict"] for row in rows["rows"]]
     assert verdicts == ["does not fit", "does not fit", "fits"]
+    fits = user.json("models", "fit", folder, "--engine", "pretend", "--seqs", "4")
+    assert {cell["node_class"]: cell["gpus"] for cell in fits["cells"]} == {
+        "a100_80-x4": 1, "rtx4090-x8": 4, "rtx6000ada-x2": 2,
+    }  # fmt: skip
+    assert fits["best"]["node_class"] == "a100_80-x4"
     unknown = user.cfslurm("models", "size", folder, "--gpu", "warp9")
     assert unknown.returncode == 2
     assert "there is no GPU 'warp9'" in unknown.stderr
