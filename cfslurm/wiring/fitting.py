@@ -11,6 +11,7 @@ from cfslurm.core.hardware.graph import HardwareGraph
 from cfslurm.core.hardware.parts import Freshness
 from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.matrix import Best, Cell, Place, Wish, best_of, matrix
+from cfslurm.core.models.sizing import check_kv_cache_dtype
 from cfslurm.core.models.variants import RejectedVariant
 from cfslurm.errors import UserInputError
 from cfslurm.wiring import Context
@@ -56,6 +57,7 @@ def fitted(
         SlurmUnavailableError: slurmctld does not answer.
     """
     engines = engine_named(wish.engine, "", context)
+    check_kv_cache_dtype(wish.kv_cache_dtype, engines, wish.engine)
     variants, rejected = _variants(repo, sources, context, say)
     graph = _graph(sources, context)
     classes = tuple(c for c in node_classes(graph) if c.gpu_count)

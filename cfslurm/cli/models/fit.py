@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 )
 @click.option("--engine", default="", metavar="NAME", help="Else vllm; llamacpp for GGUF.")
 @click.option(
+    "--kv-dtype", default="auto", show_default=True, metavar="DTYPE",
+    help="What keys and values are stored in: fp8, q8_0 ….",
+)  # fmt: skip
+@click.option(
     "--min-quality", type=click.FloatRange(0, 100), default=0.0, metavar="SCORE",
     help="Nothing below; 100 is the published checkpoint.",
 )  # fmt: skip
@@ -102,6 +106,7 @@ def _wish(asked: dict[str, str | float]) -> Wish:
     return Wish(
         max_model_len=tokens(str(asked["ctx"])),
         max_num_seqs=int(asked["seqs"]),
+        kv_cache_dtype=str(asked["kv_dtype"]),
         engine=str(asked["engine"]),
         min_quality=float(asked["min_quality"]),
         tokens_in=tokens(str(asked["tokens_in"])),

@@ -11,6 +11,7 @@ from cfslurm.core.hardware.gpus import GpuFacts
 from cfslurm.core.models.calibration import Basis, Quantity, Subject
 from cfslurm.core.models.engines import Engine
 from cfslurm.core.models.fit import Fit, Verdict, fit
+from cfslurm.core.models.kv_cache import ELEMENT_BYTES
 from cfslurm.core.models.rates import Deployment, Load, Range, Rates, rates
 from cfslurm.core.models.serving import Serving
 from cfslurm.core.models.sizing import usual_engine
@@ -34,6 +35,7 @@ class Wish:
 
     max_model_len: int
     max_num_seqs: int = 1
+    kv_cache_dtype: str = "auto"
     engine: str = ""
     min_quality: float = 0.0
     tokens_in: int = 512
@@ -196,6 +198,7 @@ def _smallest(
             max_model_len=wish.max_model_len,
             max_num_seqs=wish.max_num_seqs,
             tensor_parallel_size=size,
+            kv_cache_dtype=wish.kv_cache_dtype,
         )
         found = fit(variant, serving, gpu, place.engines[engine], engine_name=engine)
         if found.verdict is Verdict.FITS:
@@ -229,6 +232,7 @@ def _with_speed(
         engine_version=engine.version,
         tensor_parallel_size=found.tensor_parallel_size,
         split=engine.tensor_parallel,
+        kv_element_bytes=ELEMENT_BYTES[wish.kv_cache_dtype],
     )
     load = Load(tokens_in=wish.tokens_in, tokens_out=wish.tokens_out, sequences=wish.max_num_seqs)
     told = rates(deployment, load, place.knowledge.efficiency(deployment))

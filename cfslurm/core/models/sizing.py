@@ -87,19 +87,22 @@ def size_rows(variants: Sequence[Variant], question: Question) -> tuple[SizeRow,
     Raises:
         UserInputError: none of the engines stores keys and values so.
     """
-    asked, known = question.serving.kv_cache_dtype, _kv_cache_dtypes(question)
-    if asked not in known:
-        raise UserInputError(
-            f"there is no KV cache in {asked[:40]!r}", remedy=f"Write one of {', '.join(known)}."
-        )
+    check_kv_cache_dtype(question.serving.kv_cache_dtype, question.engines, question.engine)
     return tuple(row for variant in variants for row in _rows(variant, question))
 
 
-def _kv_cache_dtypes(question: Question) -> tuple[str, ...]:
-    """What the engine that is asked about stores keys and values in; all that any does if none is."""
-    asked = question.engine
-    engines = [question.engines[asked]] if asked else question.engines.values()
-    return tuple(dict.fromkeys(("auto", *(n for e in engines for n in e.kv_cache_dtypes))))
+def check_kv_cache_dtype(dtype: str, engines: Mapping[str, Engine], engine: str) -> None:
+    """What an engine stores keys and values in; any of them if ``engine`` is empty.
+
+    Raises:
+        UserInputError: none does so.
+    """
+    asked = [engines[engine]] if engine else engines.values()
+    known = tuple(dict.fromkeys(("auto", *(n for e in asked for n in e.kv_cache_dtypes))))
+    if dtype not in known:
+        raise UserInputError(
+            f"there is no KV cache in {dtype[:40]!r}", remedy=f"Write one of {', '.join(known)}."
+        )
 
 
 def _rows(variant: Variant, question: Question) -> Iterator[SizeRow]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from cfslurm.adapters.engines_file import built_in_engines
 from cfslurm.core.hardware.classes import node_classes
 from cfslurm.core.models.calibration import Basis, Calibration, Observation, Quantity, Subject
 from cfslurm.core.models.fit import Verdict
@@ -126,3 +127,13 @@ def test_the_table_says_what_is_cached_best_and_impossible(cached: bool) -> None
     assert "acme/odd  " in text
     assert ("yes" in text.split("Not possible")[0]) is cached
     assert matrix_text([], None, wish, []).startswith("nothing of it runs here")
+
+
+def test_a_smaller_cache_needs_less_and_is_read_faster() -> None:
+    place = replace(PLACE, engines=built_in_engines())
+    wish = replace(WISH, max_num_seqs=16, tokens_in=2048)
+    (usual,) = matrix(three_sizes()[:1], CLASSES[:1], wish, place)
+    (small,) = matrix(three_sizes()[:1], CLASSES[:1], replace(wish, kv_cache_dtype="fp8"), place)
+    assert usual.gpus == small.gpus > 0
+    assert small.need_bytes < usual.need_bytes
+    assert small.rate > usual.rate
