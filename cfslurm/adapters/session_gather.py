@@ -1,11 +1,9 @@
-"""Gathering the pieces of a generation: its parts from the files that hold them, its rest as one file."""
+"""Gathering the pieces of a generation: its parts, from the files that hold them."""
 
 from __future__ import annotations
 
-import bisect
 import contextlib
 import os
-from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfslurm.adapters.session_digest import Workers, digest_of, leaf, results, root
-from cfslurm.adapters.session_image import MemoryFile
 from cfslurm.adapters.session_io import open_holder
 from cfslurm.adapters.session_secret import Key
 from cfslurm.adapters.session_source import DamageError, Source, open_source
@@ -24,30 +21,6 @@ from cfslurm.errors import SessionError
 
 if TYPE_CHECKING:
     from cfslurm.core.session.arrays import Array
-
-
-class Stretches(MemoryFile):
-    """The stretches of a file between its parts, as h5py reads them; where the parts are, zeros."""
-
-    def __init__(self, stretches: Sequence[tuple[int, bytearray]], length: int) -> None:
-        super().__init__(length)
-        self._stretches = stretches
-        self._starts = [start for start, _ in stretches]
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill the buffer."""
-        view = memoryview(buffer).cast("B")
-        start, end = self.tell(), self.tell() + len(view)
-        view[:] = bytes(len(view))
-        first = max(0, bisect.bisect_right(self._starts, start) - 1)
-        for at, stretch in self._stretches[first:]:
-            low, high = max(start, at), min(end, at + len(stretch))
-            if low < high:
-                view[low - start : high - start] = memoryview(stretch)[low - at : high - at]
-            elif at >= end:
-                break
-        self.seek(end)
-        return len(view)
 
 
 class Holders:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cfslurm.adapters.session_data import as_datum, is_expected, unpack
 from cfslurm.adapters.session_digest import digest_large
-from cfslurm.adapters.session_gather import Holders, Stretches, load_parts
+from cfslurm.adapters.session_gather import Holders, load_parts
 from cfslurm.adapters.session_io import open_for_reading
 from cfslurm.adapters.session_secret import Key
 from cfslurm.adapters.session_source import DamageError, Source, open_source
@@ -65,7 +65,7 @@ def read_head(path: Path, key: Key | None = None) -> Head | Damage:
         with _opened(path, key) as source:
             about, rest = _verified_rest(source)
             if about is None:
-                about = about_1(_tree(source.trailer, rest))
+                about = about_1(_tree(rest))
             size = os.fstat(source.descriptor).st_size
             return Head(about=about, trailer=source.trailer, file_bytes=size)
     except DamageError as damage:
@@ -85,7 +85,7 @@ def read_generation(path: Path, key: Key | None = None) -> Loaded | Damage:
         with _opened(path, key) as source:
             about, rest = _verified_rest(source)
             if about is None:
-                tree = _tree(source.trailer, rest)
+                tree = _tree(rest)
                 return _loaded(about_1(tree), datasets_2(tree), source.trailer)
             with contextlib.ExitStack() as stack:
                 parts = load_parts(about, Holders(source, path.parent, key, stack))
@@ -139,19 +139,12 @@ def _read_about(source: Source) -> About:
         raise DamageError(f"its description is damaged ({error.message[:200]})") from error
 
 
-def _tree(trailer: Trailer, rest: list[tuple[int, bytearray]]) -> Tree:
-    """What HDF5 says of a file of version 1; later ones are read without it.
+def _tree(rest: list[tuple[int, bytearray]]) -> Tree:
+    """What HDF5 says of a file of version 1, all of which is one piece; later ones are read without it."""
+    from cfslurm.adapters.session_apart import read_apart
 
-    Raises:
-        DamageError: HDF5 cannot read it, although its digest is right.
-        SessionError: it holds what no cfslurm writes.
-    """
-    from cfslurm.adapters.session_reading import HDF5_ERRORS, read_tree
-
-    try:
-        return read_tree(Stretches(rest, trailer.payload_bytes))
-    except HDF5_ERRORS as error:
-        raise DamageError(f"HDF5 cannot read it ({error})") from error
+    ((_, content),) = rest
+    return read_apart(content)
 
 
 def _datasets(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cfslurm import Session
+from cfslurm.adapters import session_apart
 from cfslurm.adapters.session_load import read_head
 from cfslurm.core.session.layout import VERSION, Damage
+from cfslurm.core.slurm.command import Command, Completed
+from cfslurm.errors import SessionError
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 EARLIER = [1]
@@ -67,3 +72,44 @@ def test_a_damaged_earlier_version_is_noticed(folder: Path) -> None:
         path.write_bytes(whole)
         assert isinstance(read_head(path), Damage)
         whole[position] ^= 4
+
+
+@pytest.mark.parametrize(
+    ("returncode", "stdout", "reason"),
+    [
+        (-6, "", "it died of SIGABRT"),
+        (1, "", "HDF5 cannot read it"),
+        (0, "[]", "HDF5 cannot read it"),
+    ],
+)
+def test_hdf5_that_dies_of_a_file_of_version_1_makes_it_a_damaged_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, returncode: int, stdout: str, reason: str
+) -> None:
+    def run(command: Command) -> Completed:
+        return Completed(command=command, returncode=returncode, stdout=stdout, stderr="free()")
+
+    monkeypatch.setattr(session_apart, "run", run)
+    found = read_head(folder / "g0001-000000000002.h5")
+    assert isinstance(found, Damage)
+    assert reason in found.reason
+
+
+def test_who_reads_version_1_with_hdf5_can_open_no_file(folder: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from cfslurm.adapters import session_apart\n"
+        "raw = Path(sys.argv[1]).read_bytes()[:-64]\n"
+        "print(sorted(session_apart._answer(raw)))\n"
+        "open('/etc/passwd')"
+    )
+    argv = [sys.executable, "-c", code, str(folder / "g0001-000000000002.h5")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.stdout == "['datasets', 'numbers', 'texts']\n"
+    assert "Too many open files" in done.stderr
+
+
+def test_a_large_file_of_version_1_is_refused(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    monkeypatch.setattr(session_apart, "_MOST_BYTES", 1000)
+    with pytest.raises(SessionError, match="in the form of version 1"):
+        read_head(folder / "g0001-000000000002.h5")
