@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cfslurm.cli.common import age, context_of, json_option, say
-from cfslurm.cli.models.options import fresh_option
+from cfslurm.cli.models.options import (
+    catalog_option,
+    ctx_option,
+    engine_option,
+    fresh_option,
+    kv_dtype_option,
+    seqs_option,
+)
 from cfslurm.errors import ANSWER_IS_NO
 
 if TYPE_CHECKING:
@@ -22,22 +29,10 @@ if TYPE_CHECKING:
     "cfslurm models fit Qwen/Qwen3-8B --hardware hardware.json --json",
 )
 @click.argument("repo", metavar="REPO")
-@click.option(
-    "--ctx", default="4096", show_default=True, metavar="TOKENS",
-    help="Tokens of a sequence, prompt and answer together: 8192, 32k.",
-)  # fmt: skip
-@click.option(
-    "--seqs",
-    type=click.IntRange(1, 65_536),
-    default=1,
-    show_default=True,
-    help="Sequences at once.",
-)
-@click.option("--engine", default="", metavar="NAME", help="Else vllm; llamacpp for GGUF.")
-@click.option(
-    "--kv-dtype", default="auto", show_default=True, metavar="DTYPE",
-    help="What keys and values are stored in: fp8, q8_0 ….",
-)  # fmt: skip
+@ctx_option
+@seqs_option
+@engine_option
+@kv_dtype_option
 @click.option(
     "--min-quality", type=click.FloatRange(0, 100), default=0.0, metavar="SCORE",
     help="Nothing below; 100 is the published checkpoint.",
@@ -53,10 +48,7 @@ if TYPE_CHECKING:
 @click.option(
     "--hardware", type=click.Path(path_type=Path, exists=True), help="For a recorded cluster."
 )
-@click.option(
-    "--catalog", type=click.Path(path_type=Path, exists=True),
-    help="Take recorded variants (`cfslurm plan --save-catalog`) and do not ask the Hub.",
-)  # fmt: skip
+@catalog_option
 @fresh_option
 @json_option
 @click.pass_context

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cfslurm.cli.common import age, context_of, json_option, say
-from cfslurm.cli.models.options import fresh_option
+from cfslurm.cli.models.options import (
+    catalog_option,
+    ctx_option,
+    engine_option,
+    fresh_option,
+    kv_dtype_option,
+    seqs_option,
+)
 from cfslurm.errors import ANSWER_IS_NO
 
 if TYPE_CHECKING:
@@ -28,20 +35,8 @@ if TYPE_CHECKING:
 @click.option(
     "--gpu", required=True, metavar="NAME", help="A card, or a node class of this cluster."
 )
-@click.option(
-    "--ctx",
-    default="4096",
-    show_default=True,
-    metavar="TOKENS",
-    help="Tokens of a sequence, prompt and answer together: 8192, 32k.",
-)
-@click.option(
-    "--seqs",
-    type=click.IntRange(1, 65_536),
-    default=1,
-    show_default=True,
-    help="Sequences at once.",
-)
+@ctx_option
+@seqs_option
 @click.option(
     "--tp", type=click.IntRange(1, 1024), help="GPUs that share each layer; else 1, 2, 4, 8."
 )
@@ -52,21 +47,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Stages of a pipeline, on a node each.",
 )
-@click.option("--engine", default="", metavar="NAME", help="Else vllm; llamacpp for GGUF.")
+@engine_option
 @click.option("--engine-version", default="", metavar="VERSION", help="Else that of this site.")
-@click.option(
-    "--kv-dtype",
-    default="auto",
-    show_default=True,
-    metavar="DTYPE",
-    help="What keys and values are stored in: fp8, q8_0 ….",
-)
+@kv_dtype_option
 @click.option("--only", default="", metavar="TEXT", help="Only variants with it in their name.")
-@click.option(
-    "--catalog",
-    type=click.Path(path_type=Path, exists=True),
-    help="Take recorded variants (`cfslurm plan --save-catalog`) and do not ask the Hub.",
-)
+@catalog_option
 @click.option("--explain", is_flag=True, help="Show the formula behind each number.")
 @fresh_option
 @json_option
