@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cfslurm.core.report.tables import printable
 from cfslurm.errors import CfslurmError, InfeasibleError, InvalidFileError, Problem
 
 _MOST_SHOWN = 20
@@ -10,6 +9,8 @@ _MOST_SHOWN = 20
 
 def describe(error: CfslurmError) -> str:
     """The text for standard error; what strangers have named cannot move the cursor in it."""
+    from cfslurm.core.report.tables import printable  # only where something went wrong
+
     text = _describe_file(error) if isinstance(error, InvalidFileError) else _describe(error)
     return "\n".join(printable(line) for line in text.split("\n"))
 

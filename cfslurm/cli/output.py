@@ -28,8 +28,10 @@ def print_json(schema: str, *, warnings: Sequence[str] = (), **data: object) -> 
 
 
 def note(text: str) -> None:
-    """Tell the user something that is not the answer."""
-    click.echo(text, err=True)
+    """Tell the user something that is not the answer; names in it may be of others' making."""
+    from cfslurm.core.report.tables import printable
+
+    click.echo("\n".join(printable(line) for line in text.split("\n")), err=True)
 
 
 def write_output(path: Path, text: str) -> None:

@@ -33,11 +33,12 @@ class Age:
 
     @property
     def text(self) -> str:
-        """``cluster lab, read 3s ago (text); settings 4m ago``."""
+        """``cluster lab, read 3s ago (text); settings 4m ago``, on one line whatever the names are."""
         verb = "recorded" if self.file else "read"
         place = f"{self.backend}, {self.file}" if self.file else self.backend
         older = "".join(f"; {part} {_ago(age)}" for part, age in self.older_s.items())
-        return f"cluster {self.cluster or '?'}, {verb} {self._moment()} ({place}){older}"
+        text = f"cluster {self.cluster or '?'}, {verb} {self._moment()} ({place}){older}"
+        return "".join(char if char.isprintable() else "?" for char in text)
 
     def _moment(self) -> str:
         if self.age_s < -_SKEW_S:

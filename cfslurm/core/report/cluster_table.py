@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cfslurm.core.hardware.gpus import Source
 from cfslurm.core.hardware.graph import HardwareGraph, Node, Partition
 from cfslurm.core.report.capacity_text import capacity_lines
-from cfslurm.core.report.tables import table
+from cfslurm.core.report.tables import printable, table
 from cfslurm.core.slurm.hostlist import fold
 from cfslurm.core.slurm.units import MIB, human_bytes, human_seconds
 
@@ -146,7 +146,7 @@ def _why(node: Node) -> str:
 def _head(graph: HardwareGraph) -> str:
     controller = graph.controller
     return (
-        f"Cluster {controller.cluster}   Slurm {controller.slurm_version}   "
+        f"Cluster {printable(controller.cluster)}   Slurm {printable(controller.slurm_version)}   "
         f"{len(graph.nodes)} nodes   as of {graph.harvested_at}"
     )
 
@@ -167,4 +167,4 @@ def _notes(graph: HardwareGraph) -> list[str]:
         )
     elif Source.TABLE in sources:
         notes.append("GPU memory is from the built-in table: no node has told its GPUs")
-    return [*notes, *(f"? {warning}" for warning in graph.warnings)]
+    return [*notes, *(f"? {printable(warning)}" for warning in graph.warnings)]

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 from cfslurm.core.models.rates import digits
 from cfslurm.core.planner.plan import Choice, Plan, Rejected
-from cfslurm.core.report.tables import table
+from cfslurm.core.report.tables import printable, table
 from cfslurm.core.slurm.units import human_bytes, human_seconds
 from cfslurm.core.workflow.model import Weights
 
@@ -48,7 +48,7 @@ def plan_text(plan: Plan, detail: Detail) -> str:
             mine = [item for item in plan.rejected if item.group == group]
             parts.append(_rejected_text(group, mine, detail))
     parts.append("Assumptions:\n" + "\n".join(f"  {text}" for text in plan.assumptions))
-    parts.append(f"Cluster {plan.cluster or '?'} as of {plan.harvested_at}.")
+    parts.append(f"Cluster {printable(plan.cluster) or '?'} as of {plan.harvested_at}.")
     return "\n".join(part for part in parts if part)
 
 
