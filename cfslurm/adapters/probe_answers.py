@@ -143,9 +143,12 @@ class ProbeCache:
     def _trusted(self, folder: Path) -> frozenset[int] | str:
         """Whose answers count in a folder; or why none does.
 
-        Besides root and this user it is whoever owns the folder that the site config names.
+        Besides root and this user it is whoever owns the folder that the site config names; nobody
+        else in the user's own cache, whoever has made that.
         """
-        owners = frozenset({0, self.uid, folder.parent.stat().st_uid})
+        owners = frozenset({0, self.uid})
+        if folder.parent == self.shared:
+            owners |= {folder.parent.stat().st_uid}
         for place in (folder.parent, folder):
             status = place.lstat()
             if not stat.S_ISDIR(status.st_mode) or status.st_uid not in owners:

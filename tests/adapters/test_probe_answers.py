@@ -146,6 +146,18 @@ def test_a_neighbour_cannot_plant_facts(cache: ProbeCache, tmp_path: Path) -> No
     assert "h1" in cache.load("alps", BOOTS)[0]
 
 
+def test_a_cache_of_ones_own_that_a_neighbour_has_made_is_ignored(tmp_path: Path) -> None:
+    neighbour, own = _neighbour(), tmp_path / "own"
+    cache = ProbeCache(own=own, shared=None, uid=os.getuid())
+    path = _write(own / "alps" / "a1@1000.json", node_probe("a1"))
+    assert set(cache.load("alps", {"a1": None})[0]) == {"a1"}
+    for place in (own, own / "alps", path):
+        os.chown(place, neighbour, -1)
+    found, notes = cache.load("alps", {"a1": None})
+    assert found == {}
+    assert "no folder of this user" in notes[0]
+
+
 def test_kept_where_all_can_read_it_if_this_user_may_write_there(
     cache: ProbeCache, tmp_path: Path
 ) -> None:
