@@ -52,7 +52,7 @@ def command(ctx: click.Context, *, run: str, as_json: bool) -> None:
 
 def _nothing(run: str) -> str:
     if run:
-        return f"{run} tells nothing: no item of a plan of its own has ended well yet"
+        return f"nothing to be learned from {run}: no item of its tasks has ended well yet"
     return (
         "nothing has been learned yet: run something, then look at it with `cfslurm status last` or "
         "`cfslurm models calibrate last`"
