@@ -39,6 +39,12 @@ _REMEDIES = {
 }
 
 
+def told_count(question: str, answer: object) -> Count:
+    """A whole number that NVML has told; its sign for no value is none."""
+    number = int(str(answer))
+    return number if number not in _NO_VALUE else not_told(question)
+
+
 class Nvml:
     """An NVML that answers. ``ask`` never raises for what NVML itself refuses."""
 
@@ -65,8 +71,7 @@ class Nvml:
         answer = self.ask(question, *arguments)
         if isinstance(answer, NotKnown):
             return answer
-        number = int(answer)
-        return number if number not in _NO_VALUE else not_told(question)
+        return told_count(question, answer)
 
     def text(self, question: str, *arguments: Any) -> Text:
         """A text; an empty one is none."""

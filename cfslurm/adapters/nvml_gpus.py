@@ -8,7 +8,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from cfslurm.adapters.nvml import FUNCTION_NOT_FOUND, MIB, NOT_FOUND, Nvml, is_code, not_told
+from cfslurm.adapters.nvml import (
+    FUNCTION_NOT_FOUND,
+    MIB,
+    NOT_FOUND,
+    Nvml,
+    is_code,
+    not_told,
+    told_count,
+)
 from cfslurm.adapters.nvml_links import bus_id_text, read_links
 from cfslurm.adapters.sysfs import cpu_list, number_in
 from cfslurm.core.hardware.probe import (
@@ -31,6 +39,7 @@ _SM_CLOCK, _MEMORY_CLOCK = 1, 2
 _GPU_SENSOR = 0
 _MOST_GPUS = 64  # no node has more; a driver that says so is not believed
 _MOST_MIG = 16
+_MOST_SLICES = 64
 _MOST_MEMORY_BYTES = 16 * 1024**4
 
 
@@ -184,7 +193,7 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
     compute_instance = nvml.count("nvmlDeviceGetComputeInstanceId", handle)
     if not isinstance(attributes, NotKnown):
         slices, memory_mib = int(attributes.gpuInstanceSliceCount), int(attributes.memorySizeMB)
-        if not slices or not 0 < memory_mib < _MOST_MEMORY_BYTES // MIB:
+        if not 0 < slices < _MOST_SLICES or not 0 < memory_mib < _MOST_MEMORY_BYTES // MIB:
             attributes = not_told("nvmlDeviceGetAttributes")
     if isinstance(attributes, NotKnown):
         return MigInstance(
@@ -202,7 +211,7 @@ def _instance(nvml: Nvml, index: int, handle: Any) -> MigInstance:
         profile=_profile(name) or f"{slices}g.{round(memory_mib / 1024)}gb",
         slices=slices,
         memory_mib=memory_mib,
-        multiprocessors=int(attributes.multiprocessorCount),
+        multiprocessors=told_count("nvmlDeviceGetAttributes", attributes.multiprocessorCount),
         gpu_instance=gpu_instance,
         compute_instance=compute_instance,
     )

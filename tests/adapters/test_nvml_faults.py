@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cfslurm.adapters.nvml import open_nvml
@@ -65,6 +65,7 @@ def library(
         max_size=12,
     ),
 )
+@example(machine=PROFILES / "dgx-a100-mig.txt", faults={"gpu.7.mig.0.multiprocessors": "-1"})
 def test_any_faults_cost_only_their_facts(
     machine: Path,
     faults: dict[str, str],
