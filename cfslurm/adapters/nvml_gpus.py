@@ -159,8 +159,13 @@ def _memory(nvml: Nvml, handle: Any) -> tuple[Count, Count, Count]:
         none = NotKnown(not_known="the driver reports no memory of the card's own")
         return none, none, none
     if reserved is None:
-        reserved = int(answer.reserved) // MIB
-    return int(answer.total) // MIB, reserved, int(answer.used) // MIB
+        reserved = _part(answer.reserved, answer.total)
+    return int(answer.total) // MIB, reserved, _part(answer.used, answer.total)
+
+
+def _part(size: int, total: int) -> Count:
+    """MiB of a part of a card's memory; one that is larger than the whole is no answer."""
+    return int(size) // MIB if size <= total else not_told("nvmlDeviceGetMemoryInfo")
 
 
 def _mig(nvml: Nvml, handle: Any) -> tuple[Text, tuple[MigInstance, ...] | NotKnown]:
