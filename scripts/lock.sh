@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lock() {
-  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-    --no-emit-index-url --no-emit-find-links "$@"
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@"
 }
 lock pyproject.toml --extra highs -o constraints/run.txt
 lock pyproject.toml --extra highs constraints/dev.in -c constraints/run.txt -o constraints/dev.txt
